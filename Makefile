@@ -1,0 +1,80 @@
+# The one interface to this repository. `make help` lists what it can do.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+PYTHON_SOURCES := agent fleet lab playbooks/plugins scripts tests
+SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run roles/metadata_guard/files/metadata-guard)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: .make/setup ## install what this checkout needs, into .venv (and system packages where missing)
+.make/setup: scripts/setup.sh requirements/dev.txt pyproject.toml
+	@scripts/setup.sh
+	@mkdir -p .make && touch $@
+
+.PHONY: agent
+agent: setup ## build the node agent: one reproducible file per architecture, in build/agent
+	@$(BIN)/python agent/build.py
+
+.PHONY: root
+root:
+	@[ "$$(id -u)" = 0 ] || { echo "Simulated nodes need root, for namespaces and packages: run this as root or with sudo." >&2; exit 1; }
+
+.PHONY: demo
+demo: root setup agent ## boot simulated nodes, prepare them, start an NPU container, show the fleet
+	@scripts/demo.sh
+
+.PHONY: test
+test: root setup ## everything: check, unit tests, and the whole main job on simulated nodes
+	@scripts/test.sh
+
+.PHONY: check
+check: setup ## linters, types, and the laws of this repository
+	@$(BIN)/ruff check $(PYTHON_SOURCES)
+	@$(BIN)/ruff format --check $(PYTHON_SOURCES)
+	@$(BIN)/mypy
+	@$(BIN)/yamllint --strict .
+	@$(BIN)/shellcheck $(SHELL_SCRIPTS)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ANSIBLE_HOME="$(CURDIR)/build/ansible" $(BIN)/ansible-lint --offline -q site.yml playbooks roles
+	@$(PYTEST) -q tests/rules
+
+.PHONY: unit
+unit: setup ## unit and contract tests; no node, no network
+	@$(PYTEST) -q tests/unit tests/contract
+
+.PHONY: e2e
+e2e: root setup agent ## the main job on simulated nodes, asserted from outside
+	@$(PYTEST) tests/e2e
+
+.PHONY: lab
+lab: root setup agent ## boot two simulated nodes and leave them running
+	@$(BIN)/npufleet lab up
+
+.PHONY: lab-down
+lab-down: ## remove the simulated nodes, their volumes and the engine that was started for them
+	@if [ -x $(BIN)/npufleet ]; then $(BIN)/npufleet lab down --engine; else echo "nothing to remove: make setup never ran here"; fi
+
+.PHONY: bench
+bench: setup agent ## measure; prints the figures that the docs quote
+	@$(BIN)/python tests/bench/agent_start.py
+
+.PHONY: lock
+lock: setup ## resolve the pinned requirement files again
+	@scripts/lock.sh
+
+.PHONY: format
+format: setup ## format the Python sources
+	@$(BIN)/ruff check --fix-only -q $(PYTHON_SOURCES)
+	@$(BIN)/ruff format $(PYTHON_SOURCES)
+
+.PHONY: clean
+clean: ## remove what was built here (the lab stays: make lab-down)
+	@rm -rf build dist .make .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

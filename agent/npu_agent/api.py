@@ -1,0 +1,312 @@
+"""The wire types of the agent's HTTP API: plain data, standard library only, shared with the fleet side."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Optional, TypeVar, Union
+
+API_VERSION = "v1"
+DEFAULT_PORT = 7443
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+PROBLEM_TYPE_PREFIX = "urn:npufleet:problem:"
+
+SCOPE_VIEW = "view"
+SCOPE_OPERATE = "operate"
+
+LABEL_WORKLOAD = "io.npufleet.workload"
+LABEL_NODE = "io.npufleet.node"
+LABEL_NPUS = "io.npufleet.npus"
+LABEL_SPEC = "io.npufleet.spec-sha256"
+CONTAINER_PREFIX = "npufleet-"
+
+HEALTHY = "healthy"
+DEGRADED = "degraded"
+UNHEALTHY = "unhealthy"
+UNKNOWN = "unknown"
+HEALTH_STATES = (HEALTHY, DEGRADED, UNKNOWN, UNHEALTHY)
+
+ACTIONS = (
+    "none",
+    "restart-workload",
+    "reset-npu-when-idle",
+    "reset-npu",
+    "reboot-node",
+    "replace-hardware",
+    "fix-configuration",
+    "check-driver",
+)
+
+PENDING = "pending"
+RUNNING = "running"
+EXITED = "exited"
+FAILED = "failed"
+REMOVED = "removed"
+WORKLOAD_STATES = (PENDING, RUNNING, EXITED, FAILED, REMOVED)
+
+HOLDER_KINDS = ("workload", "container", "process")
+
+# Stable codes of problem documents: programs decide by these, people read the sentences.
+CODE_BAD_REQUEST = "bad-request"
+CODE_UNAUTHENTICATED = "unauthenticated"
+CODE_FORBIDDEN = "forbidden"
+CODE_NOT_FOUND = "not-found"
+CODE_METHOD = "method-not-allowed"
+CODE_TOO_LARGE = "body-too-large"
+CODE_RATE_LIMIT = "too-many-failures"
+CODE_INTERNAL = "internal-error"
+CODE_INVALID_SPEC = "invalid-spec"
+CODE_NPU_HELD = "npu-held"
+CODE_NPU_UNHEALTHY = "npu-unhealthy"
+CODE_NPU_UNKNOWN = "npu-not-found"
+CODE_NPU_SHORT = "npu-not-enough"
+CODE_WORKLOAD_EXISTS = "workload-exists"
+CODE_WORKLOAD_BUSY = "workload-busy"
+CODE_DOCKER = "docker-unreachable"
+CODE_DOCKER_REFUSED = "docker-refused"
+CODE_IMAGE_MISSING = "image-not-found"
+CODE_STATE_WRITE = "state-not-writable"
+CODE_POLICY = "policy-unreadable"
+GUARD_HOME = "guard-home"
+GUARD_SHM = "guard-shm"
+GUARD_IMAGE = "guard-image"
+GUARD_MOUNT = "guard-mount"
+GUARD_METADATA = "guard-metadata"
+GUARD_DRIVER = "guard-driver"
+GUARD_HOST_NETWORK = "guard-host-network"
+GUARD_RESOURCES = "guard-resources"
+GUARD_LABEL = "guard-label"
+GUARD_ENV = "guard-env"
+
+W = TypeVar("W", bound="Wire")
+
+
+@functools.cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Wire):
+        return value.to_dict()
+    if isinstance(value, Mapping):
+        return {str(key): _encode(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_encode(item) for item in value]
+    return value
+
+
+def _decode(hint: Any, value: Any) -> Any:
+    """Build what the annotation says; plain values pass as they came (the JSON Schemas check them at the door)."""
+    if value is None:
+        return None
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Union and len(arguments) == 2 and type(None) in arguments:
+        return _decode(next(a for a in arguments if a is not type(None)), value)
+    if origin in (list, tuple) and isinstance(value, (list, tuple)):
+        items = [_decode(arguments[0], item) for item in value]
+        return items if origin is list else tuple(items)
+    if isinstance(hint, type) and issubclass(hint, Wire) and isinstance(value, Mapping):
+        return hint.from_dict(value)
+    return value
+
+
+class Wire:
+    """A dataclass that goes over the wire as a JSON object.
+
+    Keys nobody knows are passed over, so that an old reader understands a newer writer.
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        return {f.name: _encode(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
+
+    @classmethod
+    def from_dict(cls: type[W], data: Mapping[str, Any]) -> W:  # noqa: PYI019  # typing.Self is newer than Python 3.9
+        """Raise TypeError where a required key is missing."""
+        hints = _hints(typing.cast("Any", cls))
+        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]  # every subclass is a dataclass
+        return cls(**{key: _decode(hints[key], value) for key, value in data.items() if key in known})
+
+
+@dataclass(frozen=True)
+class Holder(Wire):
+    """Who really has an NPU: a workload of ours, a foreign container, or a process of the host."""
+
+    kind: str
+    name: str
+    container_id: Optional[str] = None
+    pid: Optional[int] = None
+    since: Optional[str] = None
+
+    def sentence(self) -> str:
+        if self.kind == "process":
+            return f"process {self.name} (pid {self.pid})" if self.pid is not None else f"process {self.name}"
+        return f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True)
+class Component(Wire):
+    """One judged part of the node; `since` and `observed_at` are ISO 8601 UTC with a Z."""
+
+    name: str
+    state: str
+    reason: str = ""
+    action: str = "none"
+    since: Optional[str] = None
+    observed_at: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class HealthReport(Wire):
+    node: str
+    ready: bool
+    state: str
+    reasons: list[str] = field(default_factory=list)
+    components: list[Component] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Npu(Wire):
+    """One NPU by its physical id; None means unknown, never zero."""
+
+    npu: int
+    card: Optional[int] = None
+    chip: Optional[int] = None
+    name: Optional[str] = None
+    health: Optional[str] = None
+    state: str = UNKNOWN
+    reason: str = ""
+    action: str = "none"
+    power_w: Optional[float] = None
+    temperature_c: Optional[float] = None
+    aicore_percent: Optional[float] = None
+    hbm_used_mb: Optional[float] = None
+    hbm_total_mb: Optional[float] = None
+    memory_used_mb: Optional[float] = None
+    memory_total_mb: Optional[float] = None
+    bus_id: Optional[str] = None
+    error_codes: list[str] = field(default_factory=list)
+    device: Optional[str] = None
+    holder: Optional[Holder] = None
+
+
+@dataclass(frozen=True)
+class NpuReport(Wire):
+    observed_at: Optional[str] = None
+    age_s: Optional[float] = None
+    npus: list[Npu] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Node(Wire):
+    node: str
+    agent_version: str
+    api_version: str = API_VERSION
+    boot_id: Optional[str] = None
+    started_at: Optional[str] = None
+    cordoned: bool = False
+    driver_version: Optional[str] = None
+    chip: Optional[str] = None
+    npu_count: Optional[int] = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Mount(Wire):
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Resources(Wire):
+    """Sizes are texts with a unit such as "200g"; None leaves it to the profile."""
+
+    cpus: Optional[float] = None
+    memory: Optional[str] = None
+    shm: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class WorkloadSpec(Wire):
+    """The desired state of one container; `npus` is a count, a list of physical ids, or "all"."""
+
+    name: str
+    image: str
+    npus: Any
+    profile: str = "custom"
+    command: Optional[list[str]] = None
+    env: dict[str, str] = field(default_factory=dict)
+    mounts: list[Mount] = field(default_factory=list)
+    workdir: Optional[str] = None
+    network: Optional[str] = None
+    resources: Resources = field(default_factory=Resources)
+    restart: str = "no"
+    stop_grace_s: int = 30
+    labels: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Leave out what was not said: the schema has no nulls."""
+        data = super().to_dict()
+        data["resources"] = {key: value for key, value in data["resources"].items() if value is not None}
+        return {key: value for key, value in data.items() if value is not None and value not in ({}, [])}
+
+
+@dataclass(frozen=True)
+class Resolved(Wire):
+    """What the spec became on this node: exactly what the container was created with."""
+
+    image: str
+    devices: list[str] = field(default_factory=list)
+    mounts: list[Mount] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    cpus: Optional[float] = None
+    memory_bytes: Optional[int] = None
+    shm_bytes: Optional[int] = None
+    network: str = "bridge"
+
+
+@dataclass(frozen=True)
+class Workload(Wire):
+    name: str
+    spec: dict[str, Any]
+    resolved: Optional[Resolved] = None
+    notes: list[str] = field(default_factory=list)
+    npus: list[int] = field(default_factory=list)
+    state: str = PENDING
+    container_id: Optional[str] = None
+    exit_code: Optional[int] = None
+    started_at: Optional[str] = None
+    finished_at: Optional[str] = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Lease(Wire):
+    """The exclusive right of one workload to one NPU; state is reserved, held or releasing."""
+
+    npu: int
+    workload: str
+    since: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Problem(Wire):
+    """An RFC 9457 problem document with the extensions of this API."""
+
+    title: str
+    status: int
+    detail: str
+    code: str
+    type: str = "about:blank"
+    remedy: str = ""
+    holder: Optional[Holder] = None
+    npu: Optional[int] = None
+    field: Optional[str] = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {key: value for key, value in super().to_dict().items() if value is not None}

@@ -1,0 +1,134 @@
+"""Bearer tokens: stored as SHA-256, compared in constant time, re-read when root changes the file."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, Optional
+
+from npu_agent import api, schema
+from npu_agent.problem import ProblemError
+
+log = logging.getLogger(__name__)
+
+FAILURES_ALLOWED = 10
+WINDOW_S = 60.0
+CLIENTS_REMEMBERED = 1024
+
+
+@dataclass(frozen=True)
+class Token:
+    name: str
+    sha256: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks, and what it may do."""
+
+    name: str
+    scopes: frozenset[str]
+
+
+LOCAL_ROOT = Caller("root on this node", frozenset({api.SCOPE_VIEW, api.SCOPE_OPERATE}))
+
+
+class TokenFile:
+    """The accepted tokens. A file that is gone or broken accepts nobody: never yesterday's tokens."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: Optional[tuple[int, int, int]] = None
+        self._tokens: tuple[Token, ...] = ()
+
+    def find(self, secret: str) -> Optional[Token]:
+        self._refresh()
+        digest = hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+        found = None
+        for token in self._tokens:  # every token is compared, so that time tells nothing about the place of a match
+            if hmac.compare_digest(token.sha256, digest):
+                found = token
+        return found
+
+    def _refresh(self) -> None:
+        try:
+            stat = self._path.stat()
+            signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+            if signature != self._seen:
+                self._tokens = self._read()
+                self._seen = signature
+        except (OSError, ValueError) as error:
+            if self._tokens or self._seen is None:
+                log.warning("no token is accepted: %s: %s", self._path, error)
+            self._tokens, self._seen = (), (0, 0, 0)
+
+    def _read(self) -> tuple[Token, ...]:
+        document = json.loads(self._path.read_text(encoding="utf-8"))
+        schema.check("tokens", document)
+        return tuple(Token(t["name"], t["sha256"], frozenset(t["scopes"])) for t in document["tokens"])
+
+
+class FailureLimit:
+    """Failed attempts per client address in a sliding minute; bounded, forgets the oldest address first."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: OrderedDict[str, list[float]] = OrderedDict()
+
+    def _recent(self, client: str) -> list[float]:
+        start = self._clock() - WINDOW_S
+        return [moment for moment in self._failures.get(client, ()) if moment > start]
+
+    def blocked(self, client: str) -> bool:
+        return len(self._recent(client)) >= FAILURES_ALLOWED
+
+    def failed(self, client: str) -> None:
+        self._failures[client] = [*self._recent(client), self._clock()]
+        self._failures.move_to_end(client)
+        while len(self._failures) > CLIENTS_REMEMBERED:
+            self._failures.popitem(last=False)
+
+
+class Authenticator:
+    def __init__(self, tokens: TokenFile, limit: Optional[FailureLimit] = None) -> None:
+        self._tokens = tokens
+        self._limit = limit or FailureLimit()
+
+    def authorise(self, authorization: Optional[str], client: str, scope: str) -> Caller:
+        """Return the caller, or raise 401, 403 or 429.
+
+        A right token is always let in: a neighbour's failures behind the same address must not lock the fleet out.
+        """
+        kind, _, secret = (authorization or "").partition(" ")
+        token = self._tokens.find(secret.strip()) if kind.lower() == "bearer" and secret.strip() else None
+        if token is None:
+            self._refuse(client, given=authorization is not None)
+        if scope not in token.scopes:
+            raise ProblemError(
+                403,
+                api.CODE_FORBIDDEN,
+                f"The token {token.name} has no scope {scope}.",
+                f"Use a token with the scope {scope}.",
+            )
+        return Caller(token.name, token.scopes)
+
+    def _refuse(self, client: str, *, given: bool) -> NoReturn:
+        if given and self._limit.blocked(client):
+            raise ProblemError(
+                429,
+                api.CODE_RATE_LIMIT,
+                f"More than {FAILURES_ALLOWED} wrong tokens came from this address within a minute.",
+                "Wait a minute, then send the right token.",
+            )
+        if given:
+            self._limit.failed(client)
+        detail = "The token is not known on this node." if given else "This needs a bearer token."
+        raise ProblemError(401, api.CODE_UNAUTHENTICATED, detail, "Send `Authorization: Bearer <token>` of this node.")

@@ -1,0 +1,81 @@
+"""Commands that work without a running agent."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from pathlib import Path
+from typing import Any
+
+from npu_agent import __version__, api
+from npu_agent.cli.result import FAILED, Result, failure, table
+
+
+def version(_arguments: argparse.Namespace) -> Result:
+    document = {"version": __version__, "api_version": api.API_VERSION, "python": platform.python_version()}
+    return Result(document, __version__)
+
+
+def run(arguments: argparse.Namespace) -> Result:
+    from npu_agent import config, daemon  # noqa: PLC0415  # the server's libraries are for this command only
+
+    daemon.run(config.load(arguments.config))
+
+
+def probe(arguments: argparse.Namespace) -> Result:
+    if arguments.from_file is not None:
+        try:
+            text = arguments.from_file.read_text(encoding="utf-8", errors="replace")
+        except OSError as error:
+            return failure(f"{arguments.from_file} cannot be read: {error.strerror}.", "no-file")
+        return _probed(_document(text))
+    if arguments.probe_command is not None:
+        return _probed(_from_command(arguments.probe_command))
+    return _probed(_live(arguments.config))
+
+
+def _document(text: str) -> dict[str, Any]:
+    from npu_agent.probe import document  # noqa: PLC0415  # the parsers are for this command only
+
+    return document(text)
+
+
+def _from_command(command: str) -> dict[str, Any]:
+    from npu_agent.probe.live import command_document  # noqa: PLC0415  # see _document
+
+    return command_document(command, timeout_s=20.0)
+
+
+def _live(path: Path) -> dict[str, Any]:
+    from npu_agent import config  # noqa: PLC0415  # see _document
+    from npu_agent.facts import NodePaths  # noqa: PLC0415  # see _document
+    from npu_agent.probe.live import live_document  # noqa: PLC0415  # see _document
+
+    settings = config.load(path) if path.exists() else config.Config(node_name=platform.node() or "this node")
+    return live_document(
+        NodePaths(facts_dir=settings.facts_dir),
+        run_dir=settings.run_dir,
+        npu_smi=settings.npu_smi,
+        timeout_s=settings.probe.timeout_s,
+    )
+
+
+def _probed(document: dict[str, Any]) -> Result:
+    rows = [
+        [c["npu_id"], c["chip_id"], c["phy_id"], c["name"], c["health"], c["temperature_c"], c["power_w"]]
+        for c in document["chips"]
+    ]
+    parts = [table(["CARD", "CHIP", "NPU", "NAME", "HEALTH", "TEMP C", "POWER W"], rows)] if rows else []
+    parts += [f"{e['class']}: {e['message']}" for e in document["errors"]]
+    if not document["complete"]:
+        parts.append("The answer is not complete: what it lacks is unknown, not healthy.")
+    return Result(document, "\n".join(parts), 0 if document["complete"] else FAILED)
+
+
+def doctor(arguments: argparse.Namespace) -> Result:
+    from npu_agent.cli import checks  # noqa: PLC0415  # see run
+
+    found = checks.run(arguments.config)
+    rows = [["ok" if check.fine else "FAILED", check.name, check.detail] for check in found]
+    document = {"checks": [{"name": c.name, "ok": c.fine, "detail": c.detail} for c in found]}
+    return Result(document, table(["RESULT", "CHECK", "DETAIL"], rows), 0 if all(c.fine for c in found) else FAILED)

@@ -1,0 +1,190 @@
+"""The loop of the agent: observe in worker threads, publish once a second, stop quickly, never touch a container."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import gc
+import logging
+import os
+import signal
+import socket
+import sqlite3
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NoReturn
+
+from npu_agent import __version__, api, nodefacts, units
+from npu_agent.auth import Authenticator, TokenFile
+from npu_agent.config import Config, ConfigError, PolicyFile
+from npu_agent.docker_engine import DockerEngine
+from npu_agent.http import server
+from npu_agent.http.app import make_app
+from npu_agent.http.service import Pulse, Service
+from npu_agent.monitor import Monitor, MonitorSettings
+from npu_agent.publisher import Publisher, Sources
+from npu_agent.reconcile import Reconciler
+from npu_agent.store import Store
+from npu_agent.watch import STALE_AFTER_S, DockerWatch
+from npu_agent.workloads import Node, Workloads
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+MISSED_INTERVALS = 3
+MISSED_TICKS = 10
+COLLECT_EVERY_TICKS = 60
+WORKERS = 24
+
+
+def settings_of(config: Config) -> MonitorSettings:
+    return MonitorSettings(
+        config.node_name,
+        facts_dir=config.facts_dir,
+        run_dir=config.run_dir,
+        state_dir=config.state_dir,
+        npu_smi=config.npu_smi,
+        expected_npus=config.expected_npus,
+        fast_interval_s=config.probe.fast_interval_s,
+        slow_interval_s=config.probe.slow_interval_s,
+        timeout_s=config.probe.timeout_s,
+    )
+
+
+def notify(message: str) -> None:
+    """Tell systemd, if it asked to be told."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if address:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.sendto(message.encode(), "\0" + address[1:] if address.startswith("@") else address)
+
+
+class Daemon:
+    """The parts, put together. The threads only observe and publish; what they hold up, they alone wait for."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="work")
+        self.store = open_store(config)
+        self.monitor = Monitor(settings_of(config))
+        engine = DockerEngine(config.docker_socket)
+        facts = functools.partial(nodefacts.read, Path(config.facts_dir))
+        policy = PolicyFile(Path(config.policy_file))
+        self.workloads = Workloads(engine, self.store, Node(config.node_name, facts, policy.get, self.monitor.view))
+        stale_after_s = STALE_AFTER_S + MISSED_INTERVALS * config.probe.fast_interval_s
+        reconciler = Reconciler(self.workloads, self.executor.submit)
+        self.watch = DockerWatch(engine, reconciler, stale_after_s=stale_after_s)
+        node = api.Node(config.node_name, __version__, started_at=units.utc_now())
+        self.publisher = Publisher(Sources(self.monitor, self.watch, self.workloads), node)
+        self.stopping = threading.Event()
+        self.ticked = time.monotonic()
+
+    def service(self) -> Service:
+        return Service(
+            published=lambda: self.publisher.current,
+            pulse=Pulse(lambda: time.monotonic() - self.ticked, self.stuck_after_s()),
+            workloads=self.workloads,
+            authenticator=Authenticator(TokenFile(Path(self.config.tokens_file))),
+            executor=self.executor,
+            monotonic=time.monotonic,
+            changed=self.show_change,
+        )
+
+    def stuck_after_s(self) -> float:
+        """The loop turns by its own clock: where one probes more often than that, it is not stuck for it."""
+        return max(MISSED_TICKS * TICK_S, MISSED_INTERVALS * self.config.probe.fast_interval_s)
+
+    def show_change(self) -> None:
+        """Publish what a request changed before it is answered: its sender may read at once."""
+        self.watch.see()
+        self.publisher.refresh()
+
+    def observe(self, look: Callable[[], object]) -> None:
+        """The body of an observing thread: look, publish, wait for the rest of the interval."""
+        while not self.stopping.is_set():
+            begun = time.monotonic()
+            try:
+                look()
+                self.publisher.refresh()
+            except Exception:
+                log.exception("an observation failed; the next one is made as usual")
+            self.stopping.wait(max(0.0, self.config.probe.fast_interval_s - (time.monotonic() - begun)))
+
+    def tick(self, count: int) -> None:
+        """A turn that fails is told in the journal, and /healthz says how long ago the last good one was."""
+        try:
+            self.publisher.refresh()
+            self.ticked = time.monotonic()
+            notify("WATCHDOG=1")
+        except Exception:
+            log.exception("a turn of the loop failed; the next one is made as usual")
+        if count % COLLECT_EVERY_TICKS == 0:
+            gc.collect()  # aborted TLS connections stay as cycles otherwise
+
+
+def open_store(config: Config) -> Store:
+    try:
+        Path(config.state_dir).mkdir(mode=0o700, parents=True, exist_ok=True)
+        Path(config.run_dir).mkdir(mode=0o755, parents=True, exist_ok=True)
+        return Store(config.database)
+    except (OSError, sqlite3.Error) as error:
+        raise ConfigError(
+            f"The agent's state {config.database} cannot be opened: {error}."
+            " Run the agent as root and see that the disk has space; a broken file may be moved away:"
+            " running containers are then adopted again."
+        ) from None
+
+
+async def serve(config: Config) -> None:
+    """Listen first, then observe: the first answer comes before the first probe has ended."""
+    daemon = Daemon(config)
+    server.small_tls_buffers()
+    service = daemon.service()
+    doors = [
+        (server.make_server(make_app(service, trusted=False), server.tls_context(config)), server.listen_tcp(config)),
+        (server.make_server(make_app(service, trusted=True)), server.listen_unix(config.socket_path)),
+    ]
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    serving = [asyncio.ensure_future(door.serve(sockets=[listener])) for door, listener in doors]
+    for name, look in (("probe", daemon.monitor.cycle), ("docker", daemon.watch.look)):
+        threading.Thread(target=daemon.observe, args=(look,), name=name, daemon=True).start()
+    notify("READY=1")
+    log.info("npu-agent %s answers on %s:%d", __version__, config.listen.address, config.listen.port)
+    await _turn(daemon, stop, serving)
+    notify("STOPPING=1")
+    daemon.stopping.set()
+    service.followers.close()
+    for door, _ in doors:
+        door.stop()
+    await asyncio.gather(*serving, return_exceptions=True)
+    config.socket_path.unlink(missing_ok=True)
+
+
+async def _turn(daemon: Daemon, stop: asyncio.Event, serving: Sequence[asyncio.Future[None]]) -> None:
+    """One turn a second until a signal comes or a listener dies."""
+    count = 0
+    await asyncio.sleep(0)  # the listeners first
+    while not stop.is_set() and not any(server_task.done() for server_task in serving):
+        count += 1
+        daemon.tick(count)
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stop.wait(), TICK_S)
+
+
+def run(config: Config) -> NoReturn:
+    os.umask(0o077)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    asyncio.run(serve(config))
+    log.info("npu-agent stops; containers go on")
+    logging.shutdown()
+    # A stop with a long grace may still run in a thread. It is on record and the next start goes on with it;
+    # waiting for it, as a normal exit does, would make every restart of the agent as long as the longest grace.
+    os._exit(0)

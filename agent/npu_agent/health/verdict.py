@@ -1,0 +1,60 @@
+"""Verdicts on components, and what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from npu_agent import api
+
+_GRAVITY = {api.HEALTHY: 0, api.DEGRADED: 1, api.UNKNOWN: 2, api.UNHEALTHY: 3}
+# From harmless to drastic: of several faults of one component, the most drastic action cures them all.
+_DRASTIC = (
+    "none",
+    "restart-workload",
+    "fix-configuration",
+    "check-driver",
+    "reset-npu-when-idle",
+    "reset-npu",
+    "reboot-node",
+    "replace-hardware",
+)
+# A workload that failed says nothing about whether the node can take another one.
+_NOT_THE_NODES = "workload/"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: one sentence why, and what to do. `reason` is empty only for plainly healthy components."""
+
+    name: str
+    state: str
+    reason: str = ""
+    action: str = "none"
+
+
+@dataclass(frozen=True)
+class Overall:
+    ready: bool
+    state: str
+    reasons: tuple[str, ...]
+
+
+def gravest(verdicts: Iterable[Verdict]) -> Verdict:
+    """Join verdicts on one component: the gravest state and its reason, with the most drastic action."""
+    ordered = sorted(verdicts, key=lambda v: (_GRAVITY[v.state], _DRASTIC.index(v.action)), reverse=True)
+    worst = ordered[0]
+    action = max((v.action for v in ordered if v.state == worst.state), key=_DRASTIC.index)
+    reasons = dict.fromkeys(v.reason for v in ordered if v.state == worst.state and v.reason)
+    return Verdict(worst.name, worst.state, "; ".join(reasons), action)
+
+
+def overall(components: Iterable[api.Component], *, complete: bool = True) -> Overall:
+    """Tell whether the node may be given work: unknown is never healthy."""
+    nodes_own = [component for component in components if not component.name.startswith(_NOT_THE_NODES)]
+    blocking = [c for c in nodes_own if c.state in (api.UNHEALTHY, api.UNKNOWN)]
+    reasons = tuple(f"{c.name}: {c.state}: {c.reason}" if c.reason else f"{c.name}: {c.state}" for c in blocking)
+    if not complete:
+        reasons = ("no complete probe yet", *reasons)
+    state = max((c.state for c in nodes_own), key=_GRAVITY.__getitem__, default=api.UNKNOWN)
+    return Overall(complete and not blocking, state if complete else api.UNKNOWN, reasons)

@@ -1,0 +1,109 @@
+"""Who really has each NPU: containers first, then leases, then processes that npu-smi sees. Pure but for /proc."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Protocol
+
+from npu_agent import api
+from npu_agent.engine import Container
+
+_CONTAINER_ID = re.compile(r"\b[0-9a-f]{64}\b")
+
+
+class Process(Protocol):
+    """A line of npu-smi's process table."""
+
+    @property
+    def npu(self) -> Optional[int]: ...
+
+    @property
+    def pid(self) -> Optional[int]: ...
+
+    @property
+    def name(self) -> Optional[str]: ...
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """An NPU that a container uses although another workload has its lease, or nobody has."""
+
+    npu: int
+    holder: api.Holder
+    lease: Optional[str]
+
+
+def of_container(container: Container) -> api.Holder:
+    workload = container.workload
+    return api.Holder(
+        kind="workload" if workload else "container",
+        name=workload or container.name,
+        container_id=container.id,
+        since=container.started_at,
+    )
+
+
+def claimed(container: Container, npus: Iterable[int]) -> set[int]:
+    return set(npus) if container.all_npus else set(container.npus)
+
+
+def container_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
+    """The container's full id from the process's cgroup, whichever driver named it."""
+    try:
+        match = _CONTAINER_ID.search((proc / str(pid) / "cgroup").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return match[0] if match else None
+
+
+def find(
+    npus: Sequence[int],
+    containers: Iterable[Container],
+    leases: Iterable[api.Lease],
+    processes: Iterable[Process] = (),
+    container_id: Callable[[int], Optional[str]] = container_of_pid,
+) -> dict[int, api.Holder]:
+    """Holder by NPU. A running container of the leaseholder is named before anybody else on the same NPU."""
+    active = [container for container in containers if container.active]
+    by_id = {container.id: container for container in active}
+    owner = {lease.npu: lease for lease in leases}
+    found: dict[int, api.Holder] = {}
+    for container in active:
+        holder = of_container(container)
+        for npu in claimed(container, npus):
+            lease = owner.get(npu)
+            if npu not in found or (lease is not None and holder.kind == "workload" and holder.name == lease.workload):
+                found[npu] = holder
+    for npu, lease in owner.items():
+        found.setdefault(npu, api.Holder(kind="workload", name=lease.workload, since=lease.since))
+    for process in processes:
+        if process.npu is not None and process.npu not in found:
+            found[process.npu] = _of_process(process, by_id, container_id)
+    return found
+
+
+def _of_process(
+    process: Process, by_id: Mapping[str, Container], container_id: Callable[[int], Optional[str]]
+) -> api.Holder:
+    container = by_id.get(container_id(process.pid) or "") if process.pid is not None else None
+    if container is not None:
+        return of_container(container)
+    return api.Holder(kind="process", name=process.name or "without a name", pid=process.pid)
+
+
+def conflicts(npus: Sequence[int], containers: Iterable[Container], leases: Iterable[api.Lease]) -> list[Conflict]:
+    """Where reality and the leases disagree: every NPU that an active container may open without having its lease."""
+    owner = {lease.npu: lease.workload for lease in leases}
+    found = []
+    for container in containers:
+        holder = of_container(container)
+        for npu in sorted(claimed(container, npus)) if container.active else ():
+            lease = owner.get(npu)
+            if holder.kind == "workload" and holder.name == lease:
+                continue
+            if lease is not None or holder.kind == "workload":
+                found.append(Conflict(npu, holder, lease))
+    return found

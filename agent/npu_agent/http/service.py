@@ -1,0 +1,53 @@
+"""What the endpoints stand on: everything they may read or ask, and nothing of the loop's inside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from typing import Optional, TypeVar
+
+from npu_agent import api
+from npu_agent.auth import Authenticator
+from npu_agent.logs import Followers
+from npu_agent.workloads import Workloads
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Published:
+    """One consistent picture of the node, made by the loop; a new object whenever something changed."""
+
+    node: api.Node
+    health: api.HealthReport
+    npus: tuple[api.Npu, ...] = ()
+    observed_at: Optional[str] = None
+    observed_monotonic: Optional[float] = None
+    complete: bool = False
+    metrics: bytes = b""
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """When the loop last turned, and how old that may be."""
+
+    age_s: Callable[[], float]
+    limit_s: float
+
+
+@dataclass(frozen=True)
+class Service:
+    published: Callable[[], Published]
+    pulse: Pulse
+    workloads: Workloads
+    authenticator: Authenticator
+    executor: Executor
+    monotonic: Callable[[], float]
+    changed: Callable[[], None] = lambda: None
+    followers: Followers = field(default_factory=Followers)
+
+    async def call(self, action: Callable[[], T]) -> T:
+        """Run blocking work in a worker thread: the loop never waits for Docker or the disk."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor, action)

@@ -1,0 +1,111 @@
+"""Workloads over HTTP: list, show, put, delete, logs."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from npu_agent import api
+from npu_agent.engine import EngineError, LogStream, NotFoundError
+from npu_agent.http import reply
+from npu_agent.http.endpoint import Endpoint, Query
+from npu_agent.http.service import Service
+from npu_agent.problem import ProblemError, docker_unreachable
+
+GRACE_LIMIT_S = 3600
+TAIL_DEFAULT = 200
+TAIL_LIMIT = 100_000
+
+
+async def everything(service: Service, _request: Request) -> Response:
+    return reply.answer({"workloads": [workload.to_dict() for workload in service.workloads.all()]})
+
+
+async def one(service: Service, request: Request) -> Response:
+    name = request.path_params["name"]
+    return reply.answer((await service.call(lambda: service.workloads.look(name))).to_dict())
+
+
+async def put(service: Service, request: Request) -> Response:
+    name, document = request.path_params["name"], await reply.read_json(request)
+    try:
+        workload, created = await service.call(lambda: service.workloads.put(name, document))
+    finally:
+        await service.call(service.changed)
+    return reply.answer(workload.to_dict(), 201 if created else 200)
+
+
+async def delete(service: Service, request: Request) -> Response:
+    name = request.path_params["name"]
+    grace_s = reply.whole_number(request, "grace_s", None, largest=GRACE_LIMIT_S)
+    try:
+        workload = await service.call(lambda: service.workloads.delete(name, grace_s))
+    finally:
+        await service.call(service.changed)
+    return reply.answer(workload.to_dict())
+
+
+async def logs(service: Service, request: Request) -> Response:
+    name = request.path_params["name"]
+    tail = reply.whole_number(request, "tail", TAIL_DEFAULT, largest=TAIL_LIMIT)
+    follow = reply.flag(request, "follow")
+    service.followers.check()
+    stream = await service.call(lambda: _open(service, name, tail, follow=follow))
+    return StreamingResponse(
+        service.followers.read(stream), media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"}
+    )
+
+
+def _open(service: Service, name: str, tail: Optional[int], *, follow: bool) -> LogStream:
+    container = service.workloads.look(name).container_id
+    if container is None:
+        raise _no_logs(name)
+    try:
+        return service.workloads.engine.logs(container, tail=tail, follow=follow)
+    except NotFoundError:
+        raise _no_logs(name) from None
+    except EngineError as error:
+        raise docker_unreachable(error) from error
+
+
+def _no_logs(name: str) -> ProblemError:
+    return ProblemError(
+        404, api.CODE_NOT_FOUND, f"The workload {name} has no container, so it has no logs.", "See its reason."
+    )
+
+
+PATH = "/v1/workloads/{name}"
+GRACE = Query(
+    "grace_s",
+    "Seconds between the stop signal and the kill; the spec's stop_grace_s when absent.",
+    {"type": "integer", "minimum": 0, "maximum": GRACE_LIMIT_S},
+)
+TAIL = Query(
+    "tail", "The last so many lines.", {"type": "integer", "minimum": 0, "maximum": TAIL_LIMIT, "default": TAIL_DEFAULT}
+)
+FOLLOW = Query(
+    "follow", "1 keeps the answer open for new lines.", {"type": "string", "enum": ["0", "1", "true", "false"]}
+)
+ENDPOINTS = (
+    Endpoint(
+        "GET", "/v1/workloads", api.SCOPE_VIEW, everything, "workloads", "Every workload of the node",
+        {200: "Workloads"},
+    ),
+    Endpoint("GET", PATH, api.SCOPE_VIEW, one, "workload", "One workload", {200: "Workload"}, (404,)),
+    Endpoint(
+        "PUT", PATH, api.SCOPE_OPERATE, put, "put-workload",
+        "Make it so: created now, or unchanged because it is so already",
+        {200: "Workload", 201: "Workload"}, (400, 408, 409, 413, 422, 503), takes="WorkloadSpec",
+    ),
+    Endpoint(
+        "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-workload",
+        "Stop, remove and only then give the NPUs back",
+        {200: "Workload"}, (400, 404, 409, 503), (GRACE,),
+    ),
+    Endpoint(
+        "GET", PATH + "/logs", api.SCOPE_VIEW, logs, "logs", "What the container prints",
+        {200: "text/plain"}, (400, 404, 503), (TAIL, FOLLOW),
+    ),
+)  # fmt: skip

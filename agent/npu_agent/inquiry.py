@@ -1,0 +1,106 @@
+"""The slow tier: what `npu-smi info` does not tell is asked for by turns, so that no round lasts long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Optional
+
+from npu_agent.clock import Clock
+from npu_agent.probe import mapping as chip_mapping
+from npu_agent.probe import model
+from npu_agent.probe.detail import Board, HealthDetail, parse_board, parse_health
+from npu_agent.probe.model import Chip
+from npu_agent.probe.tools import NpuSmi
+from npu_agent.snapshot import Codes, Sighting
+
+# A question about one chip takes a third of a second.
+_SICK_PER_ROUND = 8
+_QUIET_PER_ROUND = 2
+
+
+@dataclass
+class MappingKeeper:
+    """Knows which card and chip is which NPU."""
+
+    mapping: chip_mapping.Mapping = field(default_factory=chip_mapping.Mapping)
+    _asked_for: Optional[frozenset[tuple[Optional[int], Optional[int]]]] = None
+
+    def refresh(self, chips: Iterable[Chip], smi: NpuSmi, *, slow: bool) -> None:
+        """Ask when cards came or went, and now and then; where the table tells the physical id, never."""
+        unnamed = [chip for chip in chips if chip.phy_id is None]
+        cards = frozenset((chip.npu_id, chip.chip_id) for chip in unnamed)
+        if not unnamed or (cards == self._asked_for and not slow):
+            return
+        found = chip_mapping.parse_mapping(smi.ask("info", "-m").text or "")
+        if found.problems or not found.rows:
+            smi.stats.count_error(model.GARBAGE)
+            return
+        self.mapping, self._asked_for = found, cards
+
+    def npu_of(self, chip: Chip) -> Optional[int]:
+        if chip.phy_id is not None or chip.npu_id is None:
+            return chip.phy_id
+        return self.mapping.npu_of(chip.npu_id, chip.chip_id)
+
+
+@dataclass
+class ChipInquiry:
+    """Error codes of single chips: the sick ones every round, the quiet ones in turn. Boards: once."""
+
+    clock: Clock
+    interval_s: float
+    boards: dict[int, Board] = field(default_factory=dict)
+
+    def ask(self, seen: Mapping[int, Sighting], smi: NpuSmi, until: float) -> dict[int, Sighting]:
+        """Return the sightings with what was learned.
+
+        One question is asked in any case; the next only before `until`, so that a slow tool does not make the
+        table itself old. A call that hangs ends the round.
+        """
+        found = dict(seen)
+        for sighting in self._queue(seen.values()):
+            answer = smi.ask("info", "-t", "health", *_address(sighting))
+            codes = _learned(sighting.codes, parse_health(answer.text or ""), self.clock.monotonic())
+            found[sighting.npu] = replace(sighting, codes=codes)
+            if answer.timed_out or self.clock.monotonic() >= until:
+                return found
+        self._ask_next_board(seen, smi)
+        return found
+
+    def _queue(self, seen: Iterable[Sighting]) -> list[Sighting]:
+        sightings = list(seen)
+        sick = [sighting for sighting in sightings if _is_sick(sighting)]
+        quiet = sorted((s for s in sightings if not _is_sick(s) and self._due(s)), key=_last_asked)
+        return sick[:_SICK_PER_ROUND] + quiet[:_QUIET_PER_ROUND]
+
+    def _due(self, sighting: Sighting) -> bool:
+        return self.clock.monotonic() - _last_asked(sighting) >= self.interval_s
+
+    def _ask_next_board(self, seen: Mapping[int, Sighting], smi: NpuSmi) -> None:
+        unknown = [npu for npu in sorted(seen) if npu not in self.boards]
+        if unknown:
+            answer = smi.ask("info", "-t", "board", *_address(seen[unknown[0]]))
+            self.boards[unknown[0]] = parse_board(answer.text or "")
+
+
+def _learned(before: Optional[Codes], detail: HealthDetail, now: float) -> Codes:
+    """A question without a usable answer takes no code back: only npu-smi's own word that there is none does."""
+    if detail.codes is None and before is not None and before.codes:
+        return replace(before, taken_at=now)
+    return Codes(detail.health, detail.codes, detail.information, now)
+
+
+def _is_sick(sighting: Sighting) -> bool:
+    """A code may outlive its word, and be gone with the next answer."""
+    return sighting.chip.health not in ("OK", None) or bool(sighting.codes and sighting.codes.codes)
+
+
+def _last_asked(sighting: Sighting) -> float:
+    return sighting.codes.taken_at if sighting.codes else float("-inf")
+
+
+def _address(sighting: Sighting) -> list[str]:
+    """Name a chip as npu-smi wants it; the newest generation knows no chips below a card."""
+    address = ["-i", str(sighting.card)]
+    return address if sighting.chip.chip_id is None else [*address, "-c", str(sighting.chip_id)]

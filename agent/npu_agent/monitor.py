@@ -1,0 +1,145 @@
+"""The monitor: look, judge, publish. Readers get a frozen view at any time, aged as of now."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from npu_agent import api
+from npu_agent import run as run_module
+from npu_agent.clock import Clock, SystemClock, iso
+from npu_agent.facts import NodePaths
+from npu_agent.health import Check, Context, Tracker, Verdict, built_in, is_ageing, overall
+from npu_agent.observer import Observer, ObserverSettings
+from npu_agent.run import Run
+from npu_agent.snapshot import NpuProcess, Snapshot
+from npu_agent.view import ProbeStats, View, freshness, idle_npus, is_current, npu_of, overall_fields, processes_of
+
+__all__ = ["Monitor", "MonitorSettings", "NpuProcess", "ProbeStats", "View"]
+
+
+@dataclass(frozen=True)
+class MonitorSettings:
+    """Plain values; paths are absolute. `root` stands for / and is another folder only in tests."""
+
+    node: str
+    facts_dir: str = "/etc/npufleet/facts.d"
+    run_dir: str = "/run/npufleet"
+    state_dir: str = "/var/lib/npufleet"
+    docker_dir: str = "/var/lib/docker"
+    npu_smi: Optional[str] = None
+    expected_npus: Optional[int] = None
+    fast_interval_s: float = 5.0
+    slow_interval_s: float = 60.0
+    timeout_s: float = 20.0
+    root: str = "/"
+
+
+class Monitor:
+    """One thread calls `cycle`; any thread may call `view`."""
+
+    def __init__(
+        self,
+        settings: MonitorSettings,
+        *,
+        clock: Optional[Clock] = None,
+        run: Run = run_module.run,
+        checks: Sequence[Check] = (),
+    ) -> None:
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._paths = NodePaths(settings.root, settings.facts_dir)
+        self._observer = Observer(_observer_settings(settings, self._paths), self._clock, run)
+        self._checks = [*built_in(), *checks]
+        self._tracker = Tracker()
+        self._guard = threading.Lock()
+        self._steady: dict[str, list[Verdict]] = {}
+        self._fresh: tuple[Any, ...] = ()
+        self._view = View(settings.node)
+        with self._guard:
+            self._publish(self._observer.snapshot(), counts=False)
+
+    def cycle(self) -> View:
+        """Look once, judge, publish. Blocks while the tools run, a hung one for its time limit."""
+        self._observer.look()
+        snapshot = self._observer.snapshot()
+        steady = {check.name: self._run_check(check, snapshot) for check in self._checks if not is_ageing(check)}
+        with self._guard:
+            self._steady = steady
+            return self._publish(snapshot, counts=True)
+
+    def view(self) -> View:
+        """Return the latest view; what has grown too old since is unknown in it, even while `cycle` hangs."""
+        with self._guard:
+            snapshot = self._observer.snapshot()
+            if freshness(snapshot) != self._fresh:
+                self._publish(snapshot, counts=False)
+            return self._view
+
+    def _publish(self, snapshot: Snapshot, *, counts: bool) -> View:
+        verdicts: list[Verdict] = []
+        for check in self._checks:
+            verdicts += self._run_check(check, snapshot) if is_ageing(check) else self._steady.get(check.name, [])
+        now = iso(self._clock.now())
+        components = self._tracker.update(verdicts, now=now, observed_at=snapshot.answered_iso, counts=counts)
+        self._fresh = freshness(snapshot)
+        self._view = self._build(snapshot, components)
+        return self._view
+
+    def _run_check(self, check: Check, snapshot: Snapshot) -> list[Verdict]:
+        settings = self._settings
+        context = Context(
+            snapshot=snapshot,
+            paths=self._paths,
+            expected_npus=settings.expected_npus,
+            fast_interval_s=settings.fast_interval_s,
+            disk_paths=(settings.state_dir, settings.docker_dir),
+        )
+        try:
+            return list(check.run(context))
+        except Exception as error:  # noqa: BLE001  # one broken check must not blind the others
+            return [Verdict(check.name, api.UNKNOWN, f"the check itself failed: {error}", "none")]
+
+    def _build(self, snapshot: Snapshot, components: tuple[api.Component, ...]) -> View:
+        judged = {component.name: component for component in components}
+        npus = tuple(npu_of(npu, snapshot, judged.get(f"npu/{npu}")) for npu in snapshot.npus)
+        facts = snapshot.facts
+        return View(
+            node=self._settings.node,
+            sequence=self._view.sequence + 1,
+            components=components,
+            npus=npus,
+            sightings={npu: seen for npu, seen in snapshot.sightings.items() if is_current(npu, snapshot)},
+            processes=processes_of(snapshot),
+            processes_complete=snapshot.processes_complete and not snapshot.stale,
+            idle_npus=idle_npus(snapshot),
+            observed_at=snapshot.answered_iso,
+            observed_monotonic=snapshot.answered_at,
+            complete=snapshot.first_answer,
+            stale=snapshot.stale,
+            driver_version=facts.driver_version or snapshot.tool_driver_version,
+            chip=next((npu.name for npu in npus if npu.name), None),
+            facts=facts.public(),
+            probe=self._stats(snapshot),
+            **overall_fields(overall(components, complete=snapshot.first_answer)),
+        )
+
+    def _stats(self, snapshot: Snapshot) -> ProbeStats:
+        stats = self._observer.stats
+        last_error = snapshot.errors[0].message if snapshot.errors else None
+        return ProbeStats(dict(stats.durations), dict(stats.runs), dict(stats.errors), snapshot.unkillable, last_error)
+
+
+def _observer_settings(settings: MonitorSettings, paths: NodePaths) -> ObserverSettings:
+    return ObserverSettings(
+        paths=paths,
+        lock_path=Path(settings.run_dir, "npu-smi.lock"),
+        npu_smi=settings.npu_smi,
+        expected_npus=settings.expected_npus,
+        fast_interval_s=settings.fast_interval_s,
+        slow_interval_s=settings.slow_interval_s,
+        timeout_s=settings.timeout_s,
+    )

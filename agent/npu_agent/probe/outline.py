@@ -1,0 +1,168 @@
+"""First reading of `npu-smi info`: which line plays which part, by headers and structure, never by column offsets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Optional
+
+from npu_agent.probe import table, values
+from npu_agent.probe.cells import shape
+from npu_agent.probe.table import Line
+
+FIRST = "first"
+SECOND = "second"
+PROCESS = "process"
+IDLE = "idle"
+DAMAGED = "damaged"
+BORDER = "border"
+
+_TITLE = re.compile(r"npu-smi\s+(\S+)\s+Version:\s*(\S+)", re.IGNORECASE)
+_IDLE = re.compile(r"No running processes found in NPU (\d{1,6})")
+_START, _CHIPS, _LOST, _PROCESSES = range(4)
+
+
+@dataclass(frozen=True)
+class Part:
+    kind: str
+    line: Line
+
+
+@dataclass
+class Outline:
+    """The headers and the parts of an answer in order. A header is None where it was not seen."""
+
+    title: Optional[Line] = None
+    first_header: Optional[Line] = None
+    second_header: Optional[Line] = None
+    process_header: Optional[Line] = None
+    parts: list[Part] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    half_installed: bool = False
+
+    def rows(self, *kinds: str) -> list[Line]:
+        return [part.line for part in self.parts if part.kind in kinds]
+
+    def closed_after(self, *kinds: str) -> bool:
+        """Tell whether the last part of these kinds is followed by a double rule, as the tool ends a table."""
+        last = max((index for index, part in enumerate(self.parts) if part.kind in kinds), default=None)
+        if last is None or last + 1 >= len(self.parts):
+            return False
+        following = self.parts[last + 1]
+        return following.kind == BORDER and following.line.double
+
+
+def outline(text: str) -> Outline:
+    reader = _Reader()
+    for line in table.lines(text):
+        reader.take(line)
+    return reader.found
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.found = Outline()
+        self._section = _START
+        self._pending_text: list[str] = []
+
+    def take(self, line: Line) -> None:
+        if line.kind == table.TEXT:
+            self._take_text(line)
+            return
+        self._text_was_inside()
+        if line.kind == table.RULE:
+            self._take_rule(line)
+        elif not self._take_header(line):
+            self._take_row(line)
+
+    def _take_text(self, line: Line) -> None:
+        if "driver package may not be completely installed" in line.text:
+            self.found.half_installed = True
+        elif self.found.parts:
+            self._pending_text.append(line.text)
+
+    def _text_was_inside(self) -> None:
+        """Complain about text between table lines; before and after the table there may be prompts and messages."""
+        for text in self._pending_text:
+            self.found.problems.append(f"a line inside the table is not part of it: {text[:60]}")
+            self.found.parts.append(Part(DAMAGED, Line(table.TEXT, text)))
+        self._pending_text.clear()
+
+    def _take_rule(self, line: Line) -> None:
+        parts = self.found.parts
+        after_rule = bool(parts) and parts[-1].kind == BORDER and parts[-1].line.double
+        if after_rule and self._section == _CHIPS and not line.double:
+            self._section = _LOST
+        parts.append(Part(BORDER, line))
+
+    def _take_header(self, line: Line) -> bool:
+        found, cells = self.found, [re.sub(r"\s+", " ", cell).lower() for cell in line.cells]
+        if len(cells) == 1 and _TITLE.match(line.cells[0]):
+            found.title = line
+        elif "process id" in cells:
+            found.process_header, self._section = line, _PROCESSES
+        elif "bus-id" in cells:
+            found.second_header, self._section = line, _CHIPS
+        elif "health" in cells and cells[0].startswith("npu"):
+            found.first_header, self._section = line, _CHIPS
+        else:
+            return False
+        return True
+
+    def _take_row(self, line: Line) -> None:
+        if self._section == _PROCESSES:
+            self._add(IDLE if _IDLE.fullmatch(line.cells[0]) else PROCESS, line)
+            return
+        kind = chip_row_kind(line, self._cell_count())
+        if self._section == _LOST and kind == DAMAGED:
+            self.found.problems.append("a table without a header that could be read")
+            return
+        if self._section == _LOST:
+            self._section = _CHIPS
+            self.found.problems.append("rows are missing between two rules")
+        if kind == DAMAGED:
+            self.found.problems.append(f"a row could not be read: {line.text[:60]}")
+        self._add(kind, line)
+
+    def _add(self, kind: str, line: Line) -> None:
+        self.found.parts.append(Part(kind, line))
+
+    def _cell_count(self) -> Optional[int]:
+        header = self.found.first_header or self.found.second_header
+        return len(header.cells) if header else None
+
+
+def chip_row_kind(line: Line, cell_count: Optional[int]) -> str:
+    """Tell a chip's first row (name, health, power) from its second (bus, usages); a card's rows come in this order."""
+    cells = line.cells
+    if len(cells) not in ((cell_count,) if cell_count else (3, 4)):
+        return DAMAGED
+    status, head = cells[-2], "".join(cells[:-2])
+    numbers, pairs = shape(cells[-1])
+    named = any(letter.isalpha() for letter in head)
+    first = (values.health_word(status) is not None) + named + ((numbers, pairs) == (2, 1))
+    second = _bus_like(status) + (numbers == 1 and pairs in (1, 2))
+    if first == second:
+        return DAMAGED
+    if first > second:
+        return FIRST if cells[0][:1].isdigit() else DAMAGED
+    return SECOND
+
+
+def _bus_like(text: str) -> bool:
+    """Accept an address, the zeros that stand for none, and NA of boards without a bus."""
+    return text == "NA" or re.fullmatch(r"[0-9A-Fa-f:.]{9,}", text) is not None
+
+
+def title_versions(line: Optional[Line], reference: tuple[int, ...]) -> tuple[Optional[str], Optional[str]]:
+    """Return the tool's and the driver's version; a title that is shorter than its rule lost characters."""
+    match = _TITLE.match(line.cells[0]) if line else None
+    if line is None or match is None or not line.closed or (reference and len(line.text) not in reference):
+        return None, None
+    return values.version(match.group(1)), values.version(match.group(2))
+
+
+def idle_npu(line: Line) -> int:
+    match = _IDLE.fullmatch(line.cells[0])
+    assert match is not None
+    return int(match.group(1))

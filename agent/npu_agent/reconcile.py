@@ -1,0 +1,183 @@
+"""Records against reality, every cycle: finish what a crash interrupted, adopt what is ours, release what is gone."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable, Iterable
+from typing import Optional
+
+from npu_agent import api, engine, holders, store
+from npu_agent.engine import Container
+from npu_agent.problem import ProblemError
+from npu_agent.show import exit_reason
+from npu_agent.store import Record
+from npu_agent.workloads import Workloads
+
+log = logging.getLogger(__name__)
+
+Background = Callable[[Callable[[], None]], object]
+
+
+class Reconciler:
+    """Works on a list that may be seconds old: nothing is released or removed before a second look under the lock."""
+
+    def __init__(self, workloads: Workloads, background: Background) -> None:
+        self._all = workloads
+        self._background = background
+
+    def run(self, containers: Iterable[Container]) -> None:
+        ours = {c.workload: c for c in containers if c.workload}
+        records = {record.name: record for record in self._all.store.records()}
+        for name, record in records.items():
+            self._quietly(name, lambda record=record: self._one(record, ours.get(record.name)))  # type: ignore[misc]  # bound now
+        for name, container in ours.items():
+            if name not in records:
+                self._quietly(name, lambda name=name, container=container: self._adopt(name, container))  # type: ignore[misc]  # bound now
+
+    def blind(self) -> None:
+        """Docker does not answer: nothing is repaired, and nothing is told as if it were seen."""
+        self._all.unseen()
+
+    @staticmethod
+    def _quietly(name: str, action: Callable[[], None]) -> None:
+        """One workload's trouble must not keep the others from being looked after; a locked one is being changed."""
+        try:
+            action()
+        except ProblemError as error:
+            if error.problem.code != api.CODE_WORKLOAD_BUSY:
+                log.warning("workload %s: %s", name, error)
+        except engine.EngineError as error:
+            log.warning("workload %s: %s", name, error)
+
+    def _one(self, record: Record, listed: Optional[Container]) -> None:
+        runs_on = record.phase == store.STARTED and listed is not None and not listed.ended_for_good
+        ended = record.phase in {store.FINISHED, store.FAILED} and (listed is None or not listed.active)
+        if runs_on or ended:
+            self._all.publish(record, listed)
+        elif record.phase == store.REMOVING:
+            self._all.publish(record, listed)
+            self._background(lambda: self._quietly(record.name, lambda: self._remove(record.name)))
+        else:
+            self._settle(record.name)
+
+    def _remove(self, name: str) -> None:
+        with self._all.locked(name, 0):
+            record = self._all.store.get(name)
+            if record is not None and record.phase == store.REMOVING:
+                self._all.lifecycle.take_down(record, record.stop_grace_s, record.reason)
+                self._all.freed(record)
+
+    def _settle(self, name: str) -> None:
+        with self._all.locked(name, 0):
+            record = self._all.store.get(name)
+            if record is None:
+                return
+            container = self._all.lifecycle.find(record)
+            if record.phase in {store.RESERVED, store.CREATED}:
+                self._resume(record, container)
+            elif record.phase in {store.FINISHED, store.FAILED}:
+                self._revived(record, container)
+            elif record.phase == store.STARTED:
+                self._judge(record, container)
+
+    def _resume(self, record: Record, container: Optional[Container]) -> None:
+        """A crash came between the intent and the start: go on, unless somebody has taken the NPUs meanwhile.
+
+        What Docker has started already is never stopped for a newcomer: that conflict is told, not solved.
+        """
+        if container is not None and container.state != "created":
+            started = dataclasses.replace(record, phase=store.STARTED, container_id=container.id)
+            self._judge(self._all.store.save(started, store.LEASE_HELD), container)
+            return
+        others = [c for c in self._all.engine.containers() if container is None or c.id != container.id]
+        for other in others:
+            taken = holders.claimed(other, record.npus) & set(record.npus) if other.active else set()
+            if taken:
+                words = holders.of_container(other).sentence()
+                self._all.undo(record, f"NPU {min(taken)} was taken by {words} while the agent was down")
+                return
+        log.info("workload %s: an interrupted start is resumed", record.name)
+        try:
+            record = self._all.lifecycle.bring_up(record)
+        except (engine.RefusedError, engine.NotFoundError) as error:
+            self._fail(record, f"Docker refused to start it: {error}")
+            return
+        self._all.look(record.name)
+
+    def _fail(self, record: Record, reason: str) -> None:
+        container = self._all.lifecycle.find(record)
+        if container is not None:
+            self._all.engine.remove(container.id)
+        failed = dataclasses.replace(record, phase=store.FAILED, container_id=None, reason=reason)
+        self._all.publish(self._all.store.save_and_release(failed), None)
+        self._all.mark_released(record.npus)
+        log.warning("workload %s failed: %s", record.name, reason)
+
+    def _judge(self, record: Record, container: Optional[Container]) -> None:
+        if container is None:
+            gone = dataclasses.replace(
+                record,
+                phase=store.FAILED,
+                container_id=None,
+                reason="its container is gone: it was removed without the agent",
+            )
+            self._all.publish(self._all.store.save_and_release(gone), None)
+        elif container.ended_for_good:
+            ended = dataclasses.replace(
+                record,
+                phase=store.FINISHED,
+                exit_code=container.exit_code,
+                started_at=container.started_at,
+                finished_at=container.finished_at,
+                reason=exit_reason(container),
+            )
+            self._all.publish(self._all.store.save_and_release(ended), container)
+        else:
+            self._all.publish(record, container)
+            return
+        self._all.mark_released(record.npus)
+        log.info("workload %s ended, NPUs %s are free", record.name, record.npus)
+
+    def _revived(self, record: Record, container: Optional[Container]) -> None:
+        """Somebody started the kept container by hand: it gets its leases back if they are free."""
+        if container is not None and container.active:
+            again = dataclasses.replace(record, phase=store.STARTED, container_id=container.id, reason="")
+            self._take(again)
+            record = self._all.store.get(record.name) or record
+        self._all.publish(record, container)
+
+    def _adopt(self, name: str, container: Container) -> None:
+        """A container with our labels and no record: the state was lost. It stays as it is."""
+        with self._all.locked(name, 0):
+            if self._all.store.get(name) is not None:
+                return
+            try:
+                current = self._all.engine.inspect(container.id)
+            except engine.NotFoundError:  # it was removed since it was listed
+                return
+            npus = sorted(current.npus)
+            record = Record(
+                name=name,
+                phase=store.STARTED,
+                spec_sha256=current.labels.get(api.LABEL_SPEC, ""),
+                spec={"name": name, "image": current.image, "npus": npus},
+                plan={},
+                resolved={},
+                npus=npus,
+                notes=["adopted: its container was found without a record, so the spec is told only in part"],
+                container_id=current.id,
+            )
+            if not self._take(record):
+                # On record all the same, so that it can be removed; the lease is tried for at every cycle.
+                record = self._all.store.save(dataclasses.replace(record, phase=store.FINISHED))
+            self._all.publish(record, current)
+            log.warning("workload %s: its container was found without a record and is adopted", name)
+
+    def _take(self, record: Record) -> bool:
+        try:
+            self._all.store.reserve(record, store.LEASE_HELD)
+        except store.LeaseConflictError as conflict:
+            log.warning("workload %s runs without a lease: %s", record.name, conflict)
+            return False
+        return True

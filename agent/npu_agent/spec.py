@@ -1,0 +1,191 @@
+"""From a workload spec to the exact container of this node: pure, but for looking at which paths exist."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional
+
+from npu_agent import api, guards, resources, schema
+from npu_agent.config import Policy
+from npu_agent.nodefacts import NodeFacts
+from npu_agent.problem import invalid
+
+PROFILES = Path(__file__).parent / "profiles"
+RESTART_LIMIT = 5
+_RESTART = {
+    "no": {"Name": "no"},
+    "on-failure": {"Name": "on-failure", "MaximumRetryCount": RESTART_LIMIT},
+    # Docker's own "always" would bring a container back that a DELETE has just stopped.
+    "always": {"Name": "unless-stopped"},
+}
+# Long trainings print for weeks: bounded on disk, and readable through the API whatever the engine's default is.
+_LOGS = {"Type": "json-file", "Config": {"max-size": "100m", "max-file": "5"}}
+_DRIVER_PATHS = ("driver_dir", "npu_smi", "dcmi_dir", "hccn_conf", "hccn_tool", "version_info", "install_info")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The body of Docker's create call, and the same told to people."""
+
+    body: dict[str, Any]
+    resolved: api.Resolved
+    notes: list[str] = field(default_factory=list)
+
+
+def parse(name: str, document: Any) -> api.WorkloadSpec:
+    """Validate a spec as it was sent for this name, or raise a problem that names the field."""
+    try:
+        schema.check("workload", document)
+    except schema.SchemaError as error:
+        raise invalid(error.field, str(error)) from None
+    spec = api.WorkloadSpec.from_dict(document)
+    if spec.name != name:
+        raise invalid("name", f"The spec's name {spec.name} is not the name in the address, {name}.")
+    return spec
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """One spec, one digest, whatever the order of its keys."""
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@functools.cache
+def profile(name: str) -> dict[str, Any]:
+    import yaml  # noqa: PLC0415  # only a new workload needs it
+
+    document: dict[str, Any] = yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8")) or {}
+    return document
+
+
+def resolve(
+    spec: api.WorkloadSpec, npus: Sequence[int], *, node: str, sha256: str, facts: NodeFacts, policy: Policy
+) -> Plan:
+    """Refuse what a guard forbids; otherwise tell exactly which container this spec is on this node."""
+    settings = profile(spec.profile)
+    network = spec.network or settings["network"]
+    guards.check_image(spec.image, policy)
+    guards.check_env(spec.env)
+    guards.check_labels(spec.labels)
+    guards.check_network(network, policy, facts)
+    guards.check_driver(facts)
+    sizes = resources.resolve(spec.resources, settings, spec.profile, facts, policy)
+    mounts = _mounts(spec, settings, facts, policy)
+    env, notes = _env(spec, npus, network, facts)
+    resolved = api.Resolved(
+        image=spec.image,
+        devices=_devices(npus, facts),
+        mounts=mounts,
+        env=env,
+        cpus=sizes.cpus,
+        memory_bytes=sizes.memory_bytes,
+        shm_bytes=sizes.shm_bytes,
+        network=network,
+    )
+    labels = {
+        **spec.labels,
+        api.LABEL_WORKLOAD: spec.name,
+        api.LABEL_NODE: node,
+        api.LABEL_NPUS: ",".join(str(npu) for npu in npus),
+        api.LABEL_SPEC: sha256,
+    }
+    body = _body(spec, resolved, labels, settings.get("security_opt", []), (facts.guard or {}).get("cgroup_parent"))
+    return Plan(body, resolved, [*sizes.notes, *notes])
+
+
+def _devices(npus: Sequence[int], facts: NodeFacts) -> list[str]:
+    managers = (facts.driver or {}).get("manager_devices") or []
+    return [*(f"/dev/davinci{npu}" for npu in npus), *managers]
+
+
+def _driver_mounts(facts: NodeFacts) -> list[api.Mount]:
+    """Only what exists, each at the path it has on the node, and read-only: the driver belongs to the host."""
+    found: list[str] = []
+    for key in _DRIVER_PATHS:
+        path = (facts.driver or {}).get(key)
+        if path and Path(path).exists() and not any(guards.inside(path, other) for other in found):
+            found.append(path)
+    return [api.Mount(path, path, read_only=True) for path in found]
+
+
+def _mounts(spec: api.WorkloadSpec, settings: Mapping[str, Any], facts: NodeFacts, policy: Policy) -> list[api.Mount]:
+    own = _driver_mounts(facts)
+    own += [m for m in map(api.Mount.from_dict, settings.get("mounts", ())) if Path(m.source).exists()]
+    taken = [mount.target for mount in own]
+    asked: list[api.Mount] = []
+    for index, mount in enumerate(spec.mounts):
+        asked.append(guards.resolve_mount(mount, policy, field=f"mounts.{index}", own_targets=taken))
+        if [m.target for m in asked].count(asked[-1].target) > 1:
+            raise invalid(f"mounts.{index}.target", f"Two mounts have the target {asked[-1].target}.")
+    return own + asked
+
+
+def _env(
+    spec: api.WorkloadSpec, npus: Sequence[int], network: str, facts: NodeFacts
+) -> tuple[dict[str, str], list[str]]:
+    """Device numbers as the driver counts them, and the node's interface where the container can see it.
+
+    A container sees its NPUs as 0..n-1 whatever their numbers on the node are.
+    """
+    env: dict[str, str] = {}
+    notes: list[str] = []
+    if network == "host":
+        nic = (facts.nic or {}).get("env") or {}
+        env.update({str(key): str(value) for key, value in nic.items()})
+        if not nic:
+            notes.append(
+                "the node has no recorded network interface for HCCL; run the nic_env role before jobs on several nodes"
+            )
+    env.update(spec.env)
+    everyone = ",".join(str(npu) for npu in npus)
+    env["ASCEND_VISIBLE_DEVICES"] = everyone
+    env["ASCEND_GLOBAL_VISIBLE_DEVICES"] = everyone
+    env["ASCEND_RT_VISIBLE_DEVICES"] = ",".join(str(index) for index in range(len(npus)))
+    return env, notes
+
+
+def _body(
+    spec: api.WorkloadSpec,
+    resolved: api.Resolved,
+    labels: Mapping[str, str],
+    security: Sequence[str],
+    cgroup_parent: Optional[str],
+) -> dict[str, Any]:
+    host: dict[str, Any] = {
+        "NetworkMode": resolved.network,
+        "Devices": [
+            {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"} for path in resolved.devices
+        ],
+        # Mounts, not Binds: Docker makes the missing source of a bind as root's empty folder without a word.
+        "Mounts": [
+            {"Type": "bind", "Source": m.source, "Target": m.target, "ReadOnly": m.read_only} for m in resolved.mounts
+        ],
+        "ShmSize": resolved.shm_bytes,
+        "RestartPolicy": _RESTART[spec.restart],
+        "LogConfig": _LOGS,
+        "Privileged": False,
+        "SecurityOpt": list(security),
+    }
+    if resolved.cpus is not None:
+        host["NanoCpus"] = round(resolved.cpus * 1_000_000_000)
+    if resolved.memory_bytes is not None:
+        host["Memory"] = resolved.memory_bytes
+    if cgroup_parent:
+        host["CgroupParent"] = cgroup_parent
+    body: dict[str, Any] = {
+        "Image": resolved.image,
+        "Env": [f"{key}={value}" for key, value in resolved.env.items()],
+        "Labels": dict(labels),
+        "StopTimeout": spec.stop_grace_s,
+        "HostConfig": host,
+    }
+    if spec.command is not None:
+        body["Cmd"] = list(spec.command)
+    if spec.workdir is not None:
+        body["WorkingDir"] = spec.workdir
+    return body

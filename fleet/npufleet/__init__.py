@@ -1,0 +1,1 @@
+"""The control side: one CLI and library for the whole fleet."""

@@ -1,0 +1,180 @@
+"""The one client of the agents' HTTP API: typed answers, or an AgentError that tells cause and remedy."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import requests
+from requests.adapters import BaseAdapter
+from urllib3.exceptions import HTTPError
+
+from npu_agent import api
+from npufleet import wire
+from npufleet.agent_errors import GarbageError, from_answer, from_transport
+from npufleet.inventory import Node
+from npufleet.pki import Credentials
+from npufleet.tls import NodeAdapter
+
+# An answer is a few kilobytes; whoever sends this much is no agent.
+MAX_ANSWER = 16 * 1024 * 1024
+# Creating or stopping a container may take long on a busy engine.
+SLOW_S = 120.0
+
+T = TypeVar("T", bound=api.Wire)
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds to connect, and seconds for a whole answer."""
+
+    connect_s: float = 3.0
+    answer_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    document: Any
+
+
+class AgentClient:
+    """Speaks to one node's agent; connections are kept alive, so keep the client where calls repeat."""
+
+    def __init__(
+        self, node: Node, adapter: BaseAdapter, tokens: dict[str, str], timeouts: Timeouts | None = None
+    ) -> None:
+        self.node = node
+        self._tokens = tokens
+        self._timeouts = timeouts or Timeouts()
+        self._session = requests.Session()
+        # Neither a proxy nor ~/.netrc has a place between this machine and its nodes.
+        self._session.trust_env = False
+        self._session.mount("https://", adapter)
+
+    def node_facts(self) -> api.Node:
+        return self._read(api.Node, self._get("/v1/node"))
+
+    def health(self) -> api.HealthReport:
+        return self._read(api.HealthReport, self._get("/v1/health"))
+
+    def npus(self) -> api.NpuReport:
+        return self._read(api.NpuReport, self._get("/v1/npus"))
+
+    def workloads(self) -> list[api.Workload]:
+        document = self._get("/v1/workloads")
+        try:
+            return wire.read_list(api.Workload, document, "workloads")
+        except wire.WireError as error:
+            raise self._garbage(str(error)) from None
+
+    def workload(self, name: str) -> api.Workload:
+        return self._read(api.Workload, self._get(_workload(name)))
+
+    def put_workload(self, spec: api.WorkloadSpec) -> tuple[api.Workload, bool]:
+        """Bring a workload about; False beside it when it was there already. Asking again is harmless."""
+        answer = self._call("PUT", _workload(spec.name), scope=api.SCOPE_OPERATE, body=spec.to_dict(), limit_s=SLOW_S)
+        return self._read(api.Workload, answer.document), answer.status == 201
+
+    def delete_workload(self, name: str, grace_s: int | None = None) -> api.Workload:
+        path = _workload(name) + ("" if grace_s is None else f"?grace_s={grace_s}")
+        answer = self._call("DELETE", path, scope=api.SCOPE_OPERATE, limit_s=SLOW_S + (grace_s or 0))
+        return self._read(api.Workload, answer.document)
+
+    def logs(self, name: str, tail: int) -> str:
+        with self._open("GET", f"{_workload(name)}/logs?tail={tail}&follow=0", api.SCOPE_VIEW) as response:
+            return self._body(response, SLOW_S).decode(errors="replace")
+
+    def follow_logs(self, name: str, tail: int) -> Iterator[str]:
+        """Pass on what a workload prints until it ends; a silent one is waited for without limit."""
+        path = f"{_workload(name)}/logs?tail={tail}&follow=1"
+        with self._open("GET", path, api.SCOPE_VIEW, endless=True) as response:
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            try:
+                while chunk := response.raw.read1(64 * 1024):
+                    yield decoder.decode(chunk)
+            except (requests.RequestException, HTTPError, OSError) as error:
+                raise from_transport(self.node, error) from None
+
+    def close(self) -> None:
+        self._session.close()
+
+    def _get(self, path: str) -> Any:
+        return self._call("GET", path, scope=api.SCOPE_VIEW).document
+
+    def _call(self, method: str, path: str, *, scope: str, body: Any = None, limit_s: float | None = None) -> Answer:
+        limit = limit_s or self._timeouts.answer_s
+        with self._open(method, path, scope, body=body, limit_s=limit) as response:
+            return Answer(response.status_code, self._json(self._body(response, limit)))
+
+    def _open(
+        self, method: str, path: str, scope: str, *, body: Any = None, limit_s: float = SLOW_S, endless: bool = False
+    ) -> requests.Response:
+        """Send a request and look at the status; the body is still to be read."""
+        headers = {"Authorization": f"Bearer {self._tokens[scope]}", "Accept-Encoding": "identity"}
+        timeout = (self._timeouts.connect_s, None if endless else limit_s)
+        try:
+            response = self._session.request(
+                method, self.node.url + path, json=body, headers=headers,
+                timeout=timeout, stream=True, allow_redirects=False,
+            )  # fmt: skip
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise from_transport(self.node, error) from None
+        if response.status_code // 100 != 2:
+            with response:
+                raise from_answer(self.node, response.status_code, self._loose_json(response, limit_s))
+        return response
+
+    def _body(self, response: requests.Response, limit_s: float) -> bytes:
+        """Read with an eye on clock and size: the time-out of a socket starts anew with every byte."""
+        started, body = time.monotonic(), bytearray()
+        try:
+            while chunk := response.raw.read1(64 * 1024):  # what has come, without waiting for the rest
+                body += chunk
+                if len(body) > MAX_ANSWER:
+                    raise self._garbage(f"more than {MAX_ANSWER // 1024**2} MiB")
+                if time.monotonic() - started > limit_s:
+                    raise requests.ReadTimeout("the answer trickled in")
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise from_transport(self.node, error) from None
+        return bytes(body)
+
+    def _loose_json(self, response: requests.Response, limit_s: float) -> object:
+        try:
+            return json.loads(self._body(response, limit_s))
+        except ValueError:
+            return None
+
+    def _json(self, body: bytes) -> Any:
+        try:
+            return json.loads(body)
+        except (ValueError, RecursionError):
+            raise self._garbage("it is not JSON") from None
+
+    def _read(self, kind: type[T], document: object) -> T:
+        try:
+            return wire.read(kind, document)
+        except wire.WireError as error:
+            raise self._garbage(str(error)) from None
+
+    def _garbage(self, what: str) -> GarbageError:
+        return GarbageError(
+            f"{self.node.name} gave an answer that is not the agent's API: {what}.",
+            remedy="Do agent and npufleet have the same version? npufleet prepare brings them in step.",
+            node=self.node.name,
+        )
+
+
+def _workload(name: str) -> str:
+    return f"/v1/workloads/{quote(name, safe='')}"
+
+
+def connect(node: Node, credentials: Credentials, context: ssl.SSLContext, timeouts: Timeouts | None) -> AgentClient:
+    tokens = {scope: credentials.token(node.name, scope) for scope in (api.SCOPE_VIEW, api.SCOPE_OPERATE)}
+    return AgentClient(node, NodeAdapter(node.name, context), tokens, timeouts)

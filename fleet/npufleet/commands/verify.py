@@ -1,0 +1,20 @@
+"""npufleet verify: Prove that prepared nodes are as they should be."""
+
+from __future__ import annotations
+
+from npufleet.commands.options import InventoryOption, LimitOption, TagsOption, verb
+from npufleet.playbook import Order, start
+from npufleet.project import find_inventory, find_project
+from npufleet.result import Outcome
+
+
+def verify(limit: LimitOption = None, tags: TagsOption = None, inventory: InventoryOption = None) -> Outcome:
+    """Prove that prepared nodes are as they should be.
+
+    Exit codes: 0 all nodes are fine, 3 some are not, 1 none is, 4 none could be reached.
+    """
+    source = find_inventory(inventory)
+    return start(Order("verify", "playbooks/verify.yml", source, limit=limit, tags=tags), find_project())
+
+
+app = verb(verify)

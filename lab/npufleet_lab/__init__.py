@@ -1,0 +1,1 @@
+"""The lab: simulated DevServer nodes on this machine; the only place where an NPU is simulated."""

@@ -1,0 +1,55 @@
+"""Filters that compare a role's files with what was read from the node, so that only those that differ are sent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def npufleet_differing(files: Iterable[Mapping[str, Any]], node: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Those of the wanted files whose content, mode or owner is another on the node."""
+    return [dict(file) for file in files if differs(node["files"].get(file["path"]), file)]
+
+
+def differs(found: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    if found is None or found["kind"] != "file" or found["uid"] != 0:
+        return True
+    content = hashlib.sha256(wanted["content"].encode()).hexdigest()
+    return bool(found["sha256"] != content or found["mode"] != wanted.get("mode", "0644"))
+
+
+def npufleet_there(paths: Iterable[str], node: Mapping[str, Any]) -> list[str]:
+    """Those of the paths that are on the node."""
+    return [path for path in paths if path in node["files"]]
+
+
+def npufleet_changed_since_start(paths: Iterable[str], node: Mapping[str, Any], service: str) -> list[str]:
+    """Those of the paths that are newer than the service's process, which therefore does not know them.
+
+    An earlier run was ended between writing them and restarting the service. A time that is still to come says
+    nothing: the clock was set back.
+    """
+    started = node["system"]["services"].get(service, {}).get("started")
+    times = {path: node["files"].get(path, {}).get("mtime", 0) for path in paths}
+    return [path for path, time in times.items() if started and started < time <= node["system"]["time"]]
+
+
+def npufleet_collected(results: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What commands said, one text file each; why there is nothing where there is nothing."""
+    texts = []
+    for result in results:
+        said = [str(result.get("stdout") or ""), str(result.get("stderr") or "")]
+        text = "\n".join(part for part in said if part) or str(result.get("msg") or "nothing was said")
+        texts.append({"name": f"{result['item']['key']}.txt", "content": text + "\n"})
+    return texts
+
+
+class FilterModule:
+    def filters(self) -> dict[str, Any]:
+        return {
+            "npufleet_changed_since_start": npufleet_changed_since_start,
+            "npufleet_collected": npufleet_collected,
+            "npufleet_differing": npufleet_differing,
+            "npufleet_there": npufleet_there,
+        }

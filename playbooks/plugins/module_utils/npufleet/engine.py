@@ -1,0 +1,148 @@
+"""Facts about the Docker engine: what is installed, how it runs, what it is told."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shlex
+import socket
+from typing import Any
+
+from ansible.module_utils.npufleet.run import read, run, which
+
+SOCKET = "/var/run/docker.sock"
+PID_FILE = "/var/run/docker.pid"
+DAEMON_JSON = "/etc/docker/daemon.json"
+OPTION_FILES = ("/etc/sysconfig/docker", "/etc/default/docker")
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over the engine's socket."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        super().__init__("docker", timeout=timeout)
+        self.path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def ask(path: str) -> Any:
+    """The engine's answer, or None when it does not answer."""
+    connection = UnixConnection(SOCKET, 10)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read()
+        return json.loads(body.decode()) if answer.status == 200 else None
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+
+
+def gather() -> dict[str, Any]:
+    daemon, version = which("dockerd"), ask("/version")
+    facts = {
+        "dockerd": daemon,
+        "client": which("docker"),
+        "version": version.get("Version") if version else installed_version(daemon),
+        "api_version": version.get("ApiVersion") if version else None,
+        "running": version is not None,
+        "started": started(read(PID_FILE).strip()),
+        "daemon_json": daemon_json(read(DAEMON_JSON, None)),
+        "flags": flags(),
+        "info": {},
+        "containers": [],
+        "images": [],
+        "networks": [],
+    }
+    if version is not None:
+        facts["info"] = info(ask("/info") or {})
+        facts["containers"] = containers(ask("/containers/json") or [])
+        facts["images"] = sorted(tag for image in ask("/images/json") or [] for tag in image.get("RepoTags") or [])
+        facts["networks"] = [{"name": n["Name"], "driver": n["Driver"]} for n in ask("/networks") or []]
+    return facts
+
+
+def installed_version(daemon: str | None) -> str | None:
+    match = re.search(r"version (\d+[\w.+-]*)", run(daemon, "--version").out) if daemon else None
+    return match.group(1) if match else None
+
+
+def daemon_json(text: str | None) -> dict[str, Any]:
+    """The file as text and as data, and why it cannot be read as JSON."""
+    try:
+        options, error = (json.loads(text) if text and text.strip() else {}), None
+    except ValueError as problem:
+        options, error = {}, str(problem)
+    if not isinstance(options, dict):
+        options, error = {}, "it does not hold an object"
+    return {"exists": text is not None, "text": text or "", "options": options, "error": error}
+
+
+def started(pid: str) -> int:
+    """When the daemon was started, in seconds since the epoch; 0 when it does not run."""
+    fields = read(f"/proc/{pid}/stat").rpartition(")")[2].split() if pid.isdigit() else []
+    boot = re.search(r"^btime (\d+)$", read("/proc/stat"), re.MULTILINE)
+    # Field 22 of the line counts clock ticks since the boot; the first two are cut off here.
+    return int(boot.group(1)) + int(fields[19]) // os.sysconf("SC_CLK_TCK") if fields and boot else 0
+
+
+def flags() -> list[str]:
+    """Options that the daemon is given on its command line: naming one in daemon.json as well stops it."""
+    pid = read(PID_FILE).strip()
+    words = read(f"/proc/{pid}/cmdline").split("\0")[1:] if pid.isdigit() else []
+    if not words:
+        words = [word for path in OPTION_FILES for word in option_words(read(path))]
+    return sorted({flag_name(word) for word in words if word.startswith("--")})
+
+
+def option_words(text: str) -> list[str]:
+    words = []
+    for line in text.splitlines():
+        match = re.match(r"^\s*(?:export\s+)?(?:OPTIONS|DOCKER_OPTS|DOCKER_\w+_OPTIONS|other_args)=(.*)$", line)
+        if match:
+            words += [word for part in shlex.split(match.group(1), comments=True) for word in part.split()]
+    return words
+
+
+def flag_name(word: str) -> str:
+    return word.lstrip("-").split("=", 1)[0]
+
+
+def info(raw: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "cgroup_driver": raw.get("CgroupDriver"),
+        "cgroup_version": raw.get("CgroupVersion"),
+        "storage_driver": raw.get("Driver"),
+        "root": raw.get("DockerRootDir"),
+        "live_restore": raw.get("LiveRestoreEnabled"),
+        "swarm": (raw.get("Swarm") or {}).get("LocalNodeState", "inactive") not in ("", "inactive"),
+        "running": raw.get("ContainersRunning"),
+        "iptables_warning": [w for w in raw.get("Warnings") or [] if "iptables" in w],
+    }
+
+
+def containers(raw: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": item["Id"],
+            "name": (item.get("Names") or ["?"])[0].lstrip("/"),
+            "image": item.get("Image"),
+            "network": item.get("HostConfig", {}).get("NetworkMode"),
+            "devices": devices(item["Id"]),
+        }
+        for item in raw
+    ]
+
+
+def devices(identifier: str) -> list[str]:
+    """Device files that a running container was given."""
+    host = (ask(f"/containers/{identifier}/json") or {}).get("HostConfig") or {}
+    given = [device.get("PathOnHost", "") for device in host.get("Devices") or []]
+    return [*given, "privileged"] if host.get("Privileged") else given

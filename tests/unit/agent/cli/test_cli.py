@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from npu_agent import __version__
+from npu_agent.cli import main
+from unit.agent.cli.agent import Served
+
+
+def run(capsys: pytest.CaptureFixture[str], *argv: str) -> tuple[int, str, str]:
+    code = main(argv)
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "version") == (0, f"{__version__}\n", "")
+    assert json.loads(run(capsys, "version", "--json")[1])["api_version"] == "v1"
+
+
+def test_wrong_usage_is_2() -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["no-such-command"])
+    assert caught.value.code == 2
+
+
+def test_an_agent_that_is_not_there_is_4_with_a_remedy(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    socket = str(tmp_path / "none.sock")
+    code, out, err = run(capsys, "status", "--socket", socket)
+    assert (code, out) == (4, "")
+    assert "systemctl status npu-agent" in err
+    code, out, err = run(capsys, "status", "--socket", socket, "--json")
+    assert (code, json.loads(out)["code"], err) == (4, "agent-unreachable", "")
+
+
+def test_status_is_one_screen(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "status", "--socket", served.path)
+    assert code == 0
+    assert out.startswith("n1  NOT READY  agent 0.1.0  910B3  driver 24.1.0\n  npu/3: unhealthy: Alarm\n")
+    assert "workload job" in out
+    assert len(json.loads(run(capsys, "status", "--socket", served.path, "--json")[1])["npus"]) == 2
+
+
+def test_health_is_1_when_the_node_is_not_ready(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "health", "--socket", served.path)
+    assert code == 1
+    assert "reset-npu" in out
+
+
+def test_what_is_unknown_is_a_dash(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "npus", "--socket", served.path)
+    line = out.splitlines()[2]
+    assert line.split() == ["3", "910B3", "unhealthy", "Alarm", "-", "-", "-", "-", "-", "Alarm"]
+
+
+def test_a_strangers_words_do_not_steer_the_terminal(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    job = {"name": "job", "spec": {}, "state": "failed", "reason": "\x1b]0;owned\x07 \x9b2J 中文"}
+    served.documents["/v1/workloads"] = (200, {"workloads": [job]})
+    _, out, _ = run(capsys, "workloads", "--socket", served.path)
+    assert "中文" in out
+    assert all(letter.isprintable() for letter in out.replace("\n", ""))
+
+
+def test_workloads(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "job" in run(capsys, "workloads", "--socket", served.path)[1]
+    served.documents["/v1/workloads"] = (200, {"workloads": []})
+    assert run(capsys, "workloads", "--socket", served.path)[1] == "There are no workloads on this node.\n"
+
+
+def test_logs_and_their_refusal(served: Served, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert main(["logs", "job", "--socket", served.path]) == 0
+    assert capsysbinary.readouterr().out == b"one\ntwo\xff\n"
+    assert main(["logs", "none", "--socket", served.path]) == 1
+    assert b"There is no workload none" in capsysbinary.readouterr().err
+
+
+def test_probe_reads_a_recorded_output(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    recorded = tmp_path / "out.txt"
+    recorded.write_text("nothing that npu-smi prints\n")
+    code, out, _ = run(capsys, "probe", "--json", "--from-file", str(recorded))
+    document = json.loads(out)
+    assert (code, document["complete"], document["chips"]) == (1, False, [])
+    assert document["errors"]
+    code, _, err = run(capsys, "probe", "--from-file", str(tmp_path / "none"))
+    assert (code, err) == (1, f"{tmp_path / 'none'} cannot be read: No such file or directory.\n")
+
+
+def test_a_broken_configuration_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = run(capsys, "run", "--config", str(tmp_path / "none.yaml"))
+    assert (code, out, err.count("\n")) == (1, "", 1)

@@ -1,0 +1,290 @@
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from npu_agent import api, engine, store
+from npu_agent.problem import ProblemError
+from unit.agent.bench import Bench, spec
+from unit.agent.fake_engine import undisturbed
+
+DAVINCI_0: dict[str, Any] = {"HostConfig": {"Devices": [{"PathOnHost": "/dev/davinci0"}]}}
+
+
+class Crash(BaseException):
+    """The agent is killed here: nothing after this line runs."""
+
+
+def crash_at(bench: Bench, operation: str, occurrence: int = 1) -> None:
+    seen = 0
+
+    def before(current: str) -> None:
+        nonlocal seen
+        seen += current.startswith(operation)
+        if current.startswith(operation) and seen == occurrence:
+            raise Crash
+
+    bench.engine.before = before
+
+
+def killed(bench: Bench, action: Any) -> None:
+    with pytest.raises(Crash):
+        action()
+    bench.engine.before = undisturbed
+    bench.restart()
+
+
+def start(bench: Bench, **changes: Any) -> str:
+    container = bench.workloads.put("job", spec(**changes))[0].container_id
+    assert container is not None
+    return container
+
+
+@pytest.mark.parametrize("operation", ["create", "start"])
+def test_a_start_that_a_crash_interrupted_is_finished_once(bench: Bench, operation: str) -> None:
+    crash_at(bench, operation)
+    killed(bench, lambda: bench.workloads.put("job", spec()))
+    assert bench.workloads.get("job").state == "pending"
+    bench.cycle()
+    assert bench.workloads.get("job").state == "running"
+    assert bench.engine.running == ["npufleet-job"]
+    assert bench.leased() == {0: "job"}
+    bench.cycle()
+    assert bench.engine.calls.count("start") == (1 if operation == "create" else 2)
+
+
+def test_a_container_made_just_before_the_crash_is_taken_not_doubled(bench: Bench) -> None:
+    def save(*arguments: Any, **options: Any) -> Any:
+        raise Crash
+
+    bench.store.save = save  # type: ignore[method-assign]  # the power goes between Docker's answer and the write
+    killed(bench, lambda: bench.workloads.put("job", spec()))
+    assert len(bench.engine.documents) == 1
+    bench.cycle()
+    assert bench.engine.running == ["npufleet-job"]
+
+
+def test_an_npu_that_somebody_took_meanwhile_is_left_to_him(bench: Bench) -> None:
+    crash_at(bench, "create")
+    killed(bench, lambda: bench.workloads.put("job", spec()))
+    bench.engine.add("vllm", DAVINCI_0, running=True)
+    bench.cycle()
+    assert bench.engine.running == ["vllm"]
+    assert (bench.leased(), bench.workloads.all()) == ({}, [])
+
+
+def test_a_resumed_start_that_docker_refuses_is_told_as_failed(bench: Bench) -> None:
+    crash_at(bench, "start")
+    killed(bench, lambda: bench.workloads.put("job", spec()))
+
+    def before(operation: str) -> None:
+        if operation == "start":
+            raise engine.RefusedError("no such device")
+
+    bench.engine.before = before
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, bench.leased(), bench.engine.documents) == ("failed", {}, {})
+    assert "no such device" in found.reason
+
+
+@pytest.mark.parametrize("operation", ["stop", "remove"])
+def test_a_removal_that_a_crash_interrupted_is_finished(bench: Bench, operation: str) -> None:
+    start(bench)
+    crash_at(bench, operation)
+    killed(bench, lambda: bench.workloads.delete("job"))
+    assert bench.leased() == {0: "job"}
+    bench.cycle()
+    assert (bench.engine.documents, bench.leased(), bench.workloads.all()) == ({}, {}, [])
+
+
+def test_a_restart_of_the_agent_touches_no_container(bench: Bench) -> None:
+    start(bench)
+    bench.engine.calls.clear()
+    bench.restart()
+    bench.cycle()
+    assert set(bench.engine.calls) == {"containers"}
+    assert (bench.workloads.get("job").state, bench.leased()) == ("running", {0: "job"})
+
+
+def test_what_ended_for_good_gives_its_npus_back_and_keeps_its_story(bench: Bench) -> None:
+    container = start(bench)
+    bench.engine.finish(container, 3)
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.exit_code, bench.leased()) == ("exited", 3, {})
+    bench.engine.documents.clear()
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.exit_code, found.finished_at) == ("exited", 3, "2026-01-02T03:05:05Z")
+
+
+def test_what_docker_starts_again_keeps_its_npus(bench: Bench) -> None:
+    container = start(bench, restart="always")
+    bench.engine.finish(container, 137)
+    bench.cycle()
+    assert (bench.workloads.get("job").state, bench.leased()) == ("exited", {0: "job"})
+
+
+def test_a_container_removed_by_hand_is_told_and_its_npus_are_free(bench: Bench) -> None:
+    start(bench)
+    bench.engine.documents.clear()
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, bench.leased()) == ("failed", {})
+    assert "removed without the agent" in found.reason
+
+
+def test_a_list_that_is_older_than_a_start_releases_nothing(bench: Bench) -> None:
+    before = bench.engine.containers()
+    start(bench)
+    bench.reconciler.run(before)
+    assert (bench.workloads.get("job").state, bench.leased()) == ("running", {0: "job"})
+
+
+def test_docker_away_releases_nothing(bench: Bench) -> None:
+    start(bench)
+    listed = bench.engine.containers()
+    bench.engine.documents.clear()
+
+    def before(operation: str) -> None:
+        raise engine.EngineUnreachableError(operation)
+
+    bench.engine.before = before
+    bench.reconciler.run([])
+    bench.reconciler.run(listed)
+    assert bench.leased() == {0: "job"}
+
+
+def test_a_workload_under_change_is_left_alone(bench: Bench) -> None:
+    start(bench)
+    bench.engine.documents.clear()
+    with bench.workloads.locked("job"):
+        bench.reconciler.run([])
+    assert bench.leased() == {0: "job"}
+
+
+def test_our_container_without_a_record_is_adopted(bench: Bench) -> None:
+    start(bench, npus=[2, 3])
+    bench.store.forget("job")
+    bench.restart()
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.npus, bench.leased()) == ("running", [2, 3], {2: "job", 3: "job"})
+    assert bench.workloads.put("job", spec(npus=[2, 3]))[1] is False
+    assert bench.workloads.delete("job").state == "removed"
+
+
+def test_a_container_started_again_by_hand_gets_free_npus_back(bench: Bench) -> None:
+    container = start(bench)
+    bench.engine.finish(container, 0)
+    bench.cycle()
+    bench.engine.start(container)
+    bench.cycle()
+    assert (bench.workloads.get("job").state, bench.leased()) == ("running", {0: "job"})
+    assert bench.store.records()[0].phase == store.STARTED
+
+
+def test_a_container_started_again_by_hand_does_not_take_anothers_lease(bench: Bench) -> None:
+    container = start(bench)
+    bench.engine.finish(container, 0)
+    bench.cycle()
+    bench.workloads.put("next", spec("next", npus=[0]))
+    bench.engine.start(container)
+    bench.cycle()
+    assert bench.leased() == {0: "next"}
+
+
+def test_one_workloads_trouble_does_not_stop_the_others(bench: Bench) -> None:
+    start(bench)
+    bench.workloads.put("other", spec("other"))
+    listed = [c for c in bench.engine.containers() if c.name != "npufleet-job"]
+    other = next(c for c in listed if c.name == "npufleet-other")
+    bench.engine.finish(other.id, 0)
+    original = bench.workloads.lifecycle.find
+
+    def find(record: store.Record) -> Any:
+        if record.name == "job":
+            raise ProblemError(503, api.CODE_STATE_WRITE, "disk full")
+        return original(record)
+
+    bench.workloads.lifecycle.find = find  # type: ignore[method-assign]  # the first one's trouble
+    bench.reconciler.run([dataclasses.replace(other, state="exited", exit_code=0)])
+    assert bench.workloads.get("other").state == "exited"
+
+
+def test_what_runs_already_is_not_stopped_for_a_newcomer(bench: Bench) -> None:
+    def save(*arguments: Any, **options: Any) -> Any:
+        if arguments[0].phase == store.STARTED:
+            raise Crash
+        return original(*arguments, **options)
+
+    original = bench.store.save
+    bench.store.save = save  # type: ignore[method-assign]  # the power goes between Docker's start and the write
+    killed(bench, lambda: bench.workloads.put("job", spec()))
+    bench.engine.add("exporter", {"HostConfig": {"Privileged": True}}, running=True)
+    bench.cycle()
+    assert bench.engine.running == ["npufleet-job", "exporter"]
+    assert (bench.workloads.get("job").state, bench.leased()) == ("running", {0: "job"})
+
+
+def test_a_copy_made_from_a_workloads_image_is_not_the_workload(bench: Bench) -> None:
+    # `docker commit` keeps the labels, and every container of that image has them.
+    labels = {api.LABEL_WORKLOAD: "job"}
+    copy = bench.engine.add("copy", {"Labels": labels, **DAVINCI_0}, running=True)
+    bench.cycle()
+    assert (bench.workloads.all(), bench.store.records()) == ([], [])
+    start(bench, npus=[1])
+    bench.engine.finish(copy, 3)
+    bench.cycle()
+    assert bench.workloads.get("job").state == "running"
+
+
+def test_a_record_that_was_read_before_the_removal_does_not_come_back(bench: Bench) -> None:
+    start(bench)
+    listed = bench.engine.containers()
+    records = bench.store.records()
+    bench.workloads.delete("job")
+    bench.store.records = lambda: records  # type: ignore[method-assign]  # the cycle had read them just before
+    bench.reconciler.run(listed)
+    assert bench.workloads.all() == []
+
+
+def test_a_removal_under_way_is_told(bench: Bench) -> None:
+    start(bench)
+    listed = bench.engine.containers()
+
+    def before(operation: str) -> None:
+        raise engine.RefusedError("did not receive an exit event")
+
+    bench.engine.before = before
+    with pytest.raises(ProblemError):
+        bench.workloads.delete("job")
+    bench.reconciler.run(listed)
+    assert (bench.workloads.get("job").state, bench.workloads.get("job").reason) == ("running", "being removed")
+
+
+def test_an_adopted_container_without_a_lease_can_be_removed(bench: Bench) -> None:
+    start(bench)
+    bench.store.forget("job")
+    bench.store.reserve(store.Record("next", store.STARTED, "s", {"name": "next"}, {}, {}, [0]), store.LEASE_HELD)
+    other = bench.engine.add("npufleet-next", {"Labels": {api.LABEL_WORKLOAD: "next"}, **DAVINCI_0}, running=True)
+    bench.cycle()
+    assert (bench.workloads.get("job").state, bench.leased()) == ("running", {0: "next"})
+    bench.engine.finish(other, 0)
+    bench.cycle()
+    bench.cycle()
+    assert bench.leased() == {0: "job"}
+    assert bench.workloads.delete("job").state == "removed"
+
+
+def test_an_adopted_container_that_never_gets_a_lease_can_be_removed(bench: Bench) -> None:
+    start(bench)
+    bench.store.forget("job")
+    bench.store.reserve(store.Record("next", store.STARTED, "s", {"name": "next"}, {}, {}, [0]), store.LEASE_HELD)
+    bench.engine.add("npufleet-next", {"Labels": {api.LABEL_WORKLOAD: "next"}, **DAVINCI_0}, running=True)
+    bench.cycle()
+    assert bench.workloads.delete("job").state == "removed"
+    assert (bench.engine.running, bench.leased()) == (["npufleet-next"], {0: "next"})

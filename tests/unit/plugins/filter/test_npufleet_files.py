@@ -1,0 +1,61 @@
+"""Only files that differ are sent to a node."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from unit.plugins.loading import load
+
+files = load("filter/npufleet_files.py")
+
+TEXT = "a = 1\n"
+SAME = {"kind": "file", "sha256": hashlib.sha256(TEXT.encode()).hexdigest(), "mode": "0644", "uid": 0}
+
+
+def test_a_file_that_is_as_wanted_is_left_alone() -> None:
+    assert files.npufleet_differing([{"path": "/f", "content": TEXT}], {"files": {"/f": SAME}}) == []
+
+
+@pytest.mark.parametrize("other", [{"sha256": "0"}, {"mode": "0600"}, {"uid": 1000}, {"kind": "directory"}, None])
+def test_any_difference_counts(other: dict[str, Any] | None) -> None:
+    node = {"files": {} if other is None else {"/f": {**SAME, **other}}}
+    wanted = {"path": "/f", "content": TEXT}
+    assert files.npufleet_differing([wanted], node) == [wanted]
+
+
+def test_only_what_is_there_is_removed() -> None:
+    assert files.npufleet_there(["/f", "/g"], {"files": {"/g": SAME}}) == ["/g"]
+
+
+def test_what_was_said_is_kept_and_silence_is_told() -> None:
+    results = [
+        {"item": {"key": "a"}, "stdout": "out", "stderr": "err"},
+        {"item": {"key": "b"}, "stdout": "", "stderr": "", "msg": "No such file"},
+    ]
+    assert files.npufleet_collected(results) == [
+        {"name": "a.txt", "content": "out\nerr\n"},
+        {"name": "b.txt", "content": "No such file\n"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "started", "unread"),
+    [(101, 100, True), (100, 100, False), (99, 100, False), (101, None, False), (301, 100, False)],
+)
+def test_a_service_does_not_know_what_was_written_after_its_start(
+    written: int, started: int | None, unread: bool
+) -> None:
+    node = {
+        "system": {"time": 300, "services": {"a.service": {"started": started}}},
+        "files": {"/f": {"mtime": written}, "/folder": {"kind": "directory"}},
+    }
+    found = files.npufleet_changed_since_start(["/f", "/folder", "/gone"], node, "a.service")
+    assert found == (["/f"] if unread else [])
+
+
+def test_a_service_that_is_not_there_knows_nothing_and_is_not_restarted() -> None:
+    node = {"system": {"time": 300, "services": {}}, "files": {"/f": {"mtime": 200}}}
+    assert files.npufleet_changed_since_start(["/f"], node, "a.service") == []
