@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+LAB_SUITES ?= tests/e2e
+LAB_WORKERS ?= 3
 PYTHON_SOURCES := agent fleet lab playbooks/plugins scripts tests
 SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run roles/metadata_guard/files/metadata-guard)
 
@@ -51,8 +53,8 @@ unit: setup ## unit and contract tests; no node, no network
 	@$(PYTEST) -q tests/unit tests/contract
 
 .PHONY: e2e
-e2e: root setup agent ## the main job on simulated nodes, asserted from outside
-	@$(PYTEST) tests/e2e
+e2e: root setup agent ## every suite that needs simulated nodes, each in a lab of its own, side by side
+	@$(PYTEST) -n $(LAB_WORKERS) --dist loadgroup $(LAB_SUITES)
 
 .PHONY: lab
 lab: root setup agent ## boot two simulated nodes and leave them running

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # The second number of the addresses, tried in turn until a pair is free on this machine.
 _BLOCKS = (87, 143, 171, 213, 229, 241)
-_THIRD = (10, 140)  # management, peer
+_PAIRS = tuple((10 + step, 140 + step) for step in range(10))  # the third: management, peer
 _FIRST_NODE = 10
 _REPOSITORY = 5
 
@@ -50,8 +51,8 @@ def ensure(client: DockerClient, config: LabConfig) -> LabNetworks:
         return found
     remove(client, config)  # half a pair is of no use
     used = _used_subnets(client)
-    for block in _BLOCKS:
-        management, peer = (ipaddress.IPv4Network(f"10.{block}.{third}.0/24") for third in _THIRD)
+    for block, pair in itertools.product(_BLOCKS, _PAIRS):
+        management, peer = (ipaddress.IPv4Network(f"10.{block}.{third}.0/24") for third in pair)
         if not any(management.overlaps(other) or peer.overlaps(other) for other in used):
             return LabNetworks(_create(client, config, "mgmt", management), _create(client, config, "peer", peer))
     raise LabError(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from e2e.conftest import Fleet
+from support.fleet import Fleet
 from support.nodes import Node, wait_until
 
 IMAGE = "npufleet-lab/busybox:1"

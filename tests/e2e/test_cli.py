@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from e2e.conftest import Fleet
+from support.fleet import Fleet
 from support.nodes import wait_until
 
 IMAGE = "npufleet-lab/busybox:1"

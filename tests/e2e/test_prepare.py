@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 
-from e2e.conftest import Fleet
+from support.fleet import Fleet
 from support.nodes import Node, wait_until
 
 Run = tuple[subprocess.CompletedProcess[str], dict[str, dict[str, int]]]

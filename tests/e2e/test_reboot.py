@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import requests
 
-from e2e.conftest import Fleet
 from e2e.test_metadata_guard import NETWORKS, secret_of, seen_from_container
+from support.fleet import Fleet
 from support.nodes import Node, wait_until
 
 

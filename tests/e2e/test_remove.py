@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from e2e.conftest import Fleet, traces_of
+from e2e.conftest import traces_of
+from support.fleet import Fleet
 
 
 def test_remove_leaves_no_trace(prepared: Fleet, bare_state: dict[str, str]) -> None:

@@ -1,0 +1,87 @@
+"""A lab of a test suite's own, and the product's commands as a user would type them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from support.nodes import Node, nodes_of
+from support.repo import ROOT
+
+BIN = Path(sys.executable).parent
+
+Recap = dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Fleet:
+    inventory: Path
+    nodes: list[Node]
+    environment: dict[str, str]
+
+    def command(self, *arguments: str, timeout_s: float = 900) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(BIN / arguments[0]), *arguments[1:]],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def playbook(self, name: str, *options: str) -> tuple[subprocess.CompletedProcess[str], Recap]:
+        """Run a playbook; give the process and its recap by node."""
+        done = self.command("ansible-playbook", "-i", str(self.inventory), name, *options)
+        recap = {
+            match["node"]: {key: int(value) for key, value in re.findall(r"(\w+)=(\d+)", match["counts"])}
+            for match in re.finditer(r"^(?P<node>[\w.-]+)\s+: (?P<counts>ok=.*)$", done.stdout, re.MULTILINE)
+        }
+        return done, recap
+
+    def npufleet(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """Run the CLI with --json; give its exit code and its envelope."""
+        done = self.command("npufleet", "-i", str(self.inventory), "--json", *arguments)
+        assert done.stdout.strip(), done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    def fault(self, node: Node, *words: str) -> None:
+        done = self.command("npufleet", "lab", "fault", node.name, *words)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def lab_name(suite: str) -> str:
+    """Each suite has a lab of its own; a prefix keeps two checkouts on one machine apart."""
+    return os.environ.get("NPUFLEET_TEST_LABS", "") + suite
+
+
+@contextmanager
+def booted(suite: str, *up_options: str) -> Iterator[Fleet]:
+    """Boot bare nodes for a suite with the options of `npufleet lab up`, and remove them at the end."""
+    name = lab_name(suite)
+    environment = {
+        **os.environ,
+        "PATH": f"{BIN}:{os.environ['PATH']}",
+        "NPUFLEET_LAB_NAME": name,
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        "NO_COLOR": "1",
+    }
+    inventory = ROOT / "inventory" / name
+    bare = Fleet(inventory, [], environment)
+    down = bare.command("npufleet", "lab", "down")
+    assert down.returncode == 0, down.stdout + down.stderr
+    up = bare.command("npufleet", "lab", "up", *up_options, timeout_s=1800)
+    assert up.returncode == 0, up.stdout + up.stderr
+    yield Fleet(inventory, nodes_of(inventory), environment)
+    if not os.environ.get("NPUFLEET_KEEP_LAB"):
+        bare.command("npufleet", "lab", "down")
