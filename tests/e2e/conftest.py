@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.fleet import Fleet, booted
+from support.fleet import Fleet, booted, failures
 from support.nodes import Node
 
 
@@ -49,7 +49,7 @@ def first_run(fleet: Fleet, bare_state: object) -> tuple[subprocess.CompletedPro
 def prepared(fleet: Fleet, first_run: tuple[subprocess.CompletedProcess[str], object]) -> Fleet:
     """Nodes on which site.yml ran; nothing else has touched them."""
     done, _ = first_run
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.returncode == 0, failures(done)
     return fleet
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.fleet import Fleet
+from support.fleet import Fleet, failures
 from support.nodes import Node, wait_until
 
 IMAGE = "npufleet-lab/busybox:1"
@@ -33,14 +33,14 @@ def busy(prepared: Fleet, node: Node) -> Iterator[Node]:
     node.remove_workload("job")
     node.run("docker rm -f somebody")
     again, _ = prepared.playbook("site.yml", "--limit", node.name)
-    assert again.returncode == 0, again.stdout[-4000:]
+    assert again.returncode == 0, failures(again)
 
 
 def test_a_changed_setting_restarts_no_container_and_no_engine(prepared: Fleet, busy: Node) -> None:
     before = running(busy)
     assert {"somebody", "npufleet-job", "engine"} == set(before)
     done, recap = prepared.playbook("site.yml", "--limit", busy.name, "-e", json.dumps(CHANGED_SETTING))
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, failures(done)
     assert recap[busy.name]["changed"] > 0
     assert json.loads(busy.run("cat /etc/docker/daemon.json"))["log-opts"]["max-size"] == "77m"
     assert running(busy) == before

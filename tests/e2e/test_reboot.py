@@ -5,7 +5,7 @@ from __future__ import annotations
 import requests
 
 from e2e.test_metadata_guard import NETWORKS, secret_of, seen_from_container
-from support.fleet import Fleet
+from support.fleet import Fleet, failures
 from support.nodes import Node, wait_until
 
 
@@ -37,5 +37,5 @@ def test_every_node_comes_back_as_it_was(prepared: Fleet, metadata_is_local: Non
         for network in NETWORKS:
             assert secret_of(node) not in seen_from_container(node, network)
     again, recap = prepared.playbook("site.yml")
-    assert again.returncode == 0, again.stdout[-4000:]
+    assert again.returncode == 0, failures(again)
     assert {name: counts["changed"] for name, counts in recap.items()} == dict.fromkeys(recap, 0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from e2e.conftest import traces_of
-from support.fleet import Fleet
+from support.fleet import Fleet, failures
 
 
 def test_remove_leaves_no_trace(prepared: Fleet, bare_state: dict[str, str]) -> None:
     assert traces_of(prepared) != bare_state
     done, recap = prepared.playbook("playbooks/remove.yml")
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, failures(done)
     assert all(counts["failed"] == counts["unreachable"] == 0 for counts in recap.values())
     assert traces_of(prepared) == bare_state
     for node in prepared.nodes:
@@ -19,7 +19,7 @@ def test_remove_leaves_no_trace(prepared: Fleet, bare_state: dict[str, str]) -> 
 
 def test_nodes_can_be_prepared_again(prepared: Fleet) -> None:
     done, recap = prepared.playbook("site.yml")
-    assert done.returncode == 0, done.stdout[-4000:]
+    assert done.returncode == 0, failures(done)
     for node in prepared.nodes:
         assert recap[node.name]["changed"] > 0
         assert node.http("GET", "/healthz").status_code == 200
