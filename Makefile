@@ -54,7 +54,7 @@ unit: setup ## unit and contract tests; no node, no network
 
 .PHONY: e2e
 e2e: root setup agent ## every suite that needs simulated nodes, each in a lab of its own, side by side
-	@$(PYTEST) -n $(LAB_WORKERS) --dist loadgroup $(LAB_SUITES)
+	@scripts/lab_suites.sh $(LAB_WORKERS) $(LAB_SUITES)
 
 .PHONY: lab
 lab: root setup agent ## boot two simulated nodes and leave them running
@@ -67,6 +67,14 @@ lab-down: ## remove the simulated nodes, their volumes and the engine that was s
 .PHONY: bench
 bench: setup agent ## measure; prints the figures that the docs quote
 	@$(BIN)/python tests/bench/agent_start.py
+
+.PHONY: bench-prepare
+bench-prepare: root setup agent build/bench-venv/done ## measure a no-change site.yml on 16 nodes beside Ansible's defaults, pyinfra and bare SSH
+	@$(BIN)/python tests/bench/prepare.py
+build/bench-venv/done: requirements/bench.txt
+	@$(BIN)/python -m venv --clear build/bench-venv
+	@build/bench-venv/bin/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
 
 .PHONY: lock
 lock: setup ## resolve the pinned requirement files again
