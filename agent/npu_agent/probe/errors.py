@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Optional
 
-from npu_agent.probe import model
+from npu_agent.probe import model, table
 from npu_agent.probe.model import ProbeError
 from npu_agent.run import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Completed
 
@@ -44,7 +44,7 @@ _COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern i
 def classify_text(text: str) -> list[ProbeError]:
     """List the troubles that the lines of an answer name, each once, in order."""
     found: dict[tuple[str, Optional[int]], ProbeError] = {}
-    for line in filter(None, (raw.strip() for raw in text.splitlines())):
+    for line in filter(None, table.plain(text)):
         error = _classify_line(line)
         if error:
             found.setdefault((error.kind, error.code), error)

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from npu_agent.probe import cells, outline, values
 from npu_agent.probe.model import Chip, InfoTable, Process
 from npu_agent.probe.outline import DAMAGED, FIRST, IDLE, PROCESS, SECOND, Outline
-from npu_agent.probe.table import Line, WidthCheck
+from npu_agent.probe.table import Line, WidthCheck, with_free_cell
 
 _MAX_PROBLEMS = 20
 _MEASURED = (
@@ -189,6 +189,8 @@ def _read_processes(found: Outline) -> tuple[list[Process], list[int]]:
     if header is None:
         return [], []
     names = [re.sub(r"\s+", " ", cell).lower() for cell in header.cells]
+    if "process name" in names:
+        rows = [with_free_cell(row, len(names), names.index("process name")) for row in rows]
     widths = WidthCheck([header], rows)
     processes = [_read_process(names, widths, row, found.problems) for row in rows]
     borders = {len(line.text) for line in found.rows(outline.BORDER)} | {len(header.text)}
@@ -226,12 +228,12 @@ def _chips_complete(found: Outline) -> bool:
     headers = found.first_header is not None and found.second_header is not None
     hbm = found.second_header is not None and "hbm-usage" in found.second_header.cells[-1].lower()
     ended = found.closed_after(FIRST, SECOND) and (found.process_header is not None or not hbm)
-    return headers and ended and not found.rows(DAMAGED)
+    return headers and ended and not found.several and not found.rows(DAMAGED)
 
 
 def _processes_complete(found: Outline, chips: list[Chip], processes: list[Process], idle: list[int]) -> bool:
     """Tell whether every card of the chip table has a process row or says that it is idle, and none says both."""
-    if found.process_header is None or not found.closed_after(PROCESS, IDLE):
+    if found.process_header is None or found.several or not found.closed_after(PROCESS, IDLE, outline.STRAY):
         return False
     busy = {process.npu_id for process in processes}
     cards = {chip.npu_id for chip in chips}

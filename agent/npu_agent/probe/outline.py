@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Optional
 
 from npu_agent.probe import table, values
-from npu_agent.probe.cells import shape
+from npu_agent.probe.cells import labels_of, shape
 from npu_agent.probe.table import Line
 
 FIRST = "first"
@@ -15,10 +15,12 @@ SECOND = "second"
 PROCESS = "process"
 IDLE = "idle"
 DAMAGED = "damaged"
+STRAY = "stray"
 BORDER = "border"
 
 _TITLE = re.compile(r"npu-smi\s+(\S+)\s+Version:\s*(\S+)", re.IGNORECASE)
 _IDLE = re.compile(r"No running processes found in NPU (\d{1,6})")
+_TITLE_ROW = "title"
 _START, _CHIPS, _LOST, _PROCESSES = range(4)
 
 
@@ -39,6 +41,7 @@ class Outline:
     parts: list[Part] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     half_installed: bool = False
+    several: bool = False
 
     def rows(self, *kinds: str) -> list[Line]:
         return [part.line for part in self.parts if part.kind in kinds]
@@ -85,7 +88,9 @@ class _Reader:
         """Complain about text between table lines; before and after the table there may be prompts and messages."""
         for text in self._pending_text:
             self.found.problems.append(f"a line inside the table is not part of it: {text[:60]}")
-            self.found.parts.append(Part(DAMAGED, Line(table.TEXT, text)))
+            # What a process calls itself may hold a line feed; that throws no doubt on the chips above.
+            kind = STRAY if self._section == _PROCESSES else DAMAGED
+            self.found.parts.append(Part(kind, Line(table.TEXT, text)))
         self._pending_text.clear()
 
     def _take_rule(self, line: Line) -> None:
@@ -96,18 +101,37 @@ class _Reader:
         parts.append(Part(BORDER, line))
 
     def _take_header(self, line: Line) -> bool:
-        found, cells = self.found, [re.sub(r"\s+", " ", cell).lower() for cell in line.cells]
-        if len(cells) == 1 and _TITLE.match(line.cells[0]):
-            found.title = line
-        elif "process id" in cells:
-            found.process_header, self._section = line, _PROCESSES
-        elif "bus-id" in cells:
-            found.second_header, self._section = line, _CHIPS
-        elif "health" in cells and cells[0].startswith("npu"):
-            found.first_header, self._section = line, _CHIPS
-        else:
+        kind = _header_kind(line)
+        if kind is None:
             return False
+        if self._starts_anew(kind):
+            self._begin_again()
+        found = self.found
+        if kind == _TITLE_ROW:
+            found.title = line
+        elif kind == PROCESS:
+            found.process_header, self._section = line, _PROCESSES
+        elif kind == SECOND:
+            found.second_header, self._section = line, _CHIPS
+        else:
+            found.first_header, self._section = line, _CHIPS
         return True
+
+    def _starts_anew(self, kind: str) -> bool:
+        """Tell whether this header can only belong to another table than what came before."""
+        found = self.found
+        if kind == _TITLE_ROW:
+            return bool(found.title or found.first_header or found.second_header or found.process_header)
+        if kind == FIRST:
+            return bool(found.first_header or found.second_header or found.process_header)
+        return kind == SECOND and bool(found.second_header or found.process_header)
+
+    def _begin_again(self) -> None:
+        """Take the last of several tables in one text, as `watch` leaves them; what came before is no answer."""
+        problem = "several tables follow one another; only the last one is read"
+        half_installed = self.found.half_installed
+        self.found = Outline(problems=[problem], half_installed=half_installed, several=True)
+        self._section = _START
 
     def _take_row(self, line: Line) -> None:
         if self._section == _PROCESSES:
@@ -130,6 +154,19 @@ class _Reader:
     def _cell_count(self) -> Optional[int]:
         header = self.found.first_header or self.found.second_header
         return len(header.cells) if header else None
+
+
+def _header_kind(line: Line) -> Optional[str]:
+    """Name a header row. A process can call itself almost anything, so no single word makes a header."""
+    cells = [re.sub(r"\s+", " ", cell).lower() for cell in line.cells]
+    if len(cells) == 1 and _TITLE.match(line.cells[0]):
+        return _TITLE_ROW
+    if "process id" in cells and any(cell.startswith("process memory") for cell in cells):
+        return PROCESS
+    labels = set(labels_of(line.cells[-1]))
+    if "bus-id" in cells and labels:
+        return SECOND
+    return FIRST if "health" in cells and cells[0].startswith("npu") and labels else None
 
 
 def chip_row_kind(line: Line, cell_count: Optional[int]) -> str:
