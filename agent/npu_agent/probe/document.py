@@ -53,8 +53,8 @@ def document_of(completed: Completed, mapping: Optional[Mapping] = None) -> dict
     """
     table, errors = read(completed)
     other = None if table.chips or completed.timed_out else recognise(completed.stdout)
-    if other is not None and errors == (_NO_TABLE,):
-        errors = ()
+    if other is not None:
+        errors = tuple(error for error in errors if error.kind != model.GARBAGE)
     found: dict[str, Any] = {
         "tool_version": table.tool_version,
         "driver_version": table.driver_version,

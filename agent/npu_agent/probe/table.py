@@ -65,14 +65,17 @@ def grids(text: str) -> list[list[dict[str, str]]]:
     """Read plain tables, one header row between two rules above the others. A row of another width is left out."""
     found: list[list[dict[str, str]]] = []
     header: Optional[Line] = None
-    before = TEXT
+    rules = 0
     for line in lines(text):
-        if line.kind == ROW and before == RULE and (header is None or not line.cells[0].isdigit()) and line.cells[0]:
+        if line.kind == TEXT:
+            header = None
+        # Within a table a rule may part the rows; between two tables there are two.
+        elif line.kind == ROW and rules and (header is None or rules > 1):
             header = line
             found.append([])
         elif line.kind == ROW and header is not None and line.widths == header.widths:
             found[-1].append(dict(zip(header.cells, line.cells)))
-        before = line.kind
+        rules = rules + 1 if line.kind == RULE else 0
     return [rows for rows in found if rows]
 
 
