@@ -32,11 +32,12 @@ def parse_info(text: str) -> InfoTable:
     """Read an answer of `npu-smi info`. Nothing in the text can make this raise."""
     found = outline.outline(text)
     problems = found.problems
-    chips = _ChipReader(found).read()
+    reader = _ChipReader(found)
+    chips = reader.read()
     processes, idle = _read_processes(found)
     border = tuple(len(line.text) for line in found.rows(outline.BORDER))
     tool_version, driver_version = outline.title_versions(found.title, border)
-    chips_complete = _chips_complete(found)
+    chips_complete = reader.whole and _chips_complete(found)
     processes_complete = _processes_complete(found, chips, processes, idle)
     return InfoTable(
         tool_version=tool_version,
@@ -67,6 +68,8 @@ class _ChipReader:
         }
         self._chips: list[Chip] = []
         self._first: Optional[dict[str, Any]] = None
+        # Whether every chip could be named; one that could not may be any of those that seem to be missing.
+        self.whole = True
 
     def read(self) -> list[Chip]:
         for part in self._found.parts:
@@ -86,12 +89,14 @@ class _ChipReader:
     def _flush(self) -> None:
         if self._first is not None:
             self._note(f"NPU {self._first.get('npu_id')}: the second row is missing")
+            self.whole = False
             self._chips.append(Chip(**self._first))
             self._first = None
 
     def _pair(self, second: dict[str, Any]) -> None:
         if self._first is None:
             self._note("a chip's second row stands without its first")
+            self.whole = False
         self._chips.append(Chip(**(self._first or {}), **second))
         self._first = None
 
@@ -107,6 +112,7 @@ class _ChipReader:
         }
         if found["npu_id"] is None or health is None or (name and found["name"] is None):
             self._note(f"a chip's first row is damaged: {line.text[:60]}")
+            self.whole = self.whole and found["npu_id"] is not None
         labels = self._labels(self._found.first_header) or cells.FIRST_ROW
         found.update(self._values(line, intact[-1], labels))
         return found
@@ -141,6 +147,7 @@ class _ChipReader:
         numbers = [values.integer(word) for word in words]
         if not intact or None in numbers or len(words) != len(names):
             self._note(f"not the ids of a chip: {line.cells[0][:30]}")
+            self.whole = False
             return {}
         by_name = dict(zip(names, numbers))
         return {"chip_id": by_name.get("chip"), "phy_id": by_name.get("phy-id"), "device": by_name.get("device")}

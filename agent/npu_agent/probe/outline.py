@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
 from npu_agent.probe import table, values
-from npu_agent.probe.cells import labels_of, shape
+from npu_agent.probe.cells import FIRST_ROW, fits, guess_second_labels, labels_of
 from npu_agent.probe.table import Line
 
 FIRST = "first"
@@ -137,7 +138,9 @@ class _Reader:
         if self._section == _PROCESSES:
             self._add(IDLE if _IDLE.fullmatch(line.cells[0]) else PROCESS, line)
             return
-        kind = chip_row_kind(line, self._cell_count())
+        kind = chip_row_kind(
+            line, self._cell_count(), _labels(self.found.first_header), _labels(self.found.second_header)
+        )
         if self._section == _LOST and kind == DAMAGED:
             self.found.problems.append("a table without a header that could be read")
             return
@@ -169,16 +172,21 @@ def _header_kind(line: Line) -> Optional[str]:
     return FIRST if "health" in cells and cells[0].startswith("npu") and labels else None
 
 
-def chip_row_kind(line: Line, cell_count: Optional[int]) -> str:
+def _labels(header: Optional[Line]) -> tuple[str, ...]:
+    return labels_of(header.cells[-1]) if header else ()
+
+
+def chip_row_kind(
+    line: Line, cell_count: Optional[int], first_labels: Sequence[str] = (), second_labels: Sequence[str] = ()
+) -> str:
     """Tell a chip's first row (name, health, power) from its second (bus, usages); a card's rows come in this order."""
     cells = line.cells
     if len(cells) not in ((cell_count,) if cell_count else (3, 4)):
         return DAMAGED
     status, head = cells[-2], "".join(cells[:-2])
-    numbers, pairs = shape(cells[-1])
     named = any(letter.isalpha() for letter in head)
-    first = (values.health_word(status) is not None) + named + ((numbers, pairs) == (2, 1))
-    second = _bus_like(status) + (numbers == 1 and pairs in (1, 2))
+    first = (values.health_word(status) is not None) + named + fits(cells[-1], first_labels or FIRST_ROW)
+    second = _bus_like(status) + fits(cells[-1], second_labels or guess_second_labels(cells))
     if first == second:
         return DAMAGED
     if first > second:
