@@ -133,7 +133,9 @@ class _ChipReader:
 
     def _guessed(self, line: Line, labels: tuple[str, ...]) -> tuple[str, ...]:
         """Name the values of a row whose header was cut off, as every version so far would; () where they do not fit."""
-        return labels if cells.fits(line.cells[-1], labels) and not self._found.several else ()
+        head = "".join(line.cells[:-2])  # empty in the newest layout alone, and there it is two cells
+        known = bool(head) or len(line.cells) == 4
+        return labels if known and cells.fits(line.cells[-1], labels) and not self._found.several else ()
 
     def _values(self, line: Line, intact: bool, labels: tuple[str, ...]) -> dict[str, Any]:
         if not intact:
