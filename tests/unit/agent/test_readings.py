@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,7 @@ def test_the_look_comes_every_interval_however_much_there_is_to_ask(node: FakeNo
     for _ in range(20):
         node.cycles(1)
         begun.append(node.clock.at)
-    assert max(after - before for before, after in zip(begun, begun[1:])) <= 5.0 + 0.3
+    assert max(after - before for before, after in itertools.pairwise(begun)) <= 5.0 + 0.3
     assert len(asked(node, "net_health")) >= 8
 
 
@@ -107,9 +108,10 @@ def test_a_question_that_hangs_neither_makes_the_table_old_nor_comes_again_at_on
     node.cycles(2)
     node.smi.hang_on = "-net_health"
     node.cycles(8)
-    limits = [limit for call, limit in zip(node.smi.calls, node.smi.limits) if "-net_health" in call]
+    limits = [limit for call, limit in zip(node.smi.calls, node.smi.limits, strict=True) if "-net_health" in call]
     assert max(limits) <= 10.0  # two intervals; the table is old after three
     node.smi.calls.clear()
+    node.smi.limits.clear()
     node.cycles(6)
     assert len(asked(node, "-net_health")) <= 1
     assert len(asked(node, "info")) >= 6
