@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
@@ -62,14 +62,23 @@ class Monitor:
         with self._guard:
             self._publish(self._observer.snapshot(), counts=False)
 
-    def cycle(self) -> View:
-        """Look once, judge, publish. Blocks while the tools run, a hung one for its time limit."""
+    def cycle(self, publish: Callable[[], object] = lambda: None) -> View:
+        """Look once, judge, publish; then ask what the table did not tell, until the next look is due, and judge again.
+
+        `publish` is called in between: a fault in the table must not wait for the slower questions.
+        """
         self._observer.look()
+        self._judge(counts=False)
+        publish()
+        self._observer.inquire()
+        return self._judge(counts=True)
+
+    def _judge(self, *, counts: bool) -> View:
         snapshot = self._observer.snapshot()
         steady = {check.name: self._run_check(check, snapshot) for check in self._checks if not is_ageing(check)}
         with self._guard:
             self._steady = steady
-            return self._publish(snapshot, counts=True)
+            return self._publish(snapshot, counts=counts)
 
     def view(self) -> View:
         """Return the latest view; what has grown too old since is unknown in it, even while `cycle` hangs."""
@@ -123,6 +132,7 @@ class Monitor:
             driver_version=facts.driver_version or snapshot.tool_driver_version,
             chip=next((npu.name for npu in npus if npu.name), None),
             facts=facts.public(),
+            roots=snapshot.roots,
             probe=self._stats(snapshot),
             **overall_fields(overall(components, complete=snapshot.first_answer)),
         )

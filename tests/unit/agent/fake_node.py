@@ -31,7 +31,8 @@ class StillClock:
 class FakeSmi:
     """Stands for the door to other programs.
 
-    `health` gives a card's codes, `fail` replaces every answer, `mute` those about single chips.
+    `health` gives a card's codes, `fail` replaces every answer, `mute` those about single chips, `hccn` answers for
+    hccn_tool by option; what contains `hang_on` never ends.
     """
 
     clock: StillClock
@@ -42,6 +43,9 @@ class FakeSmi:
     mute: Optional[str] = None
     takes_s: float = 0.3
     calls: list[str] = field(default_factory=list)
+    hccn: dict[str, str] = field(default_factory=dict)
+    hang_on: str = ""
+    limits: list[float] = field(default_factory=list)
 
     def __call__(
         self,
@@ -53,6 +57,12 @@ class FakeSmi:
     ) -> Completed:
         asked = " ".join(argv[1:])
         self.calls.append(asked)
+        self.limits.append(timeout_s)
+        if argv[0] == "cat":
+            return Completed(tuple(argv), 0, Path(argv[1]).read_text(encoding="utf-8"))
+        if self.hang_on and self.hang_on in asked:
+            self.clock.at += timeout_s
+            return Completed(tuple(argv), None, timed_out=True, duration_s=timeout_s)
         if self.fail is not None:
             return self.fail
         self.clock.at += self.takes_s
@@ -63,6 +73,8 @@ class FakeSmi:
             return self.info
         if asked == "info -m":
             return self.mapping
+        if asked.endswith(" -g"):
+            return self.hccn.get(asked.split()[2], "Cmd execute failed!\n")
         if self.mute is not None:
             return self.mute
         words = asked.split()
@@ -132,9 +144,11 @@ class FakeNode:
         self.clock.at += seconds
 
     def cycles(self, count: int, interval_s: float = 5.0) -> None:
+        """Turn the loop as the daemon does: it waits for what is left of the interval."""
         for _ in range(count):
+            begun = self.clock.at
             self.monitor.cycle()
-            self.wait(interval_s)
+            self.wait(max(0.0, begun + interval_s - self.clock.at))
 
     def state_of(self, component: str) -> str:
         return {c.name: c.state for c in self.monitor.view().components}[component]
