@@ -36,6 +36,15 @@ class Sighting:
 
 
 @dataclass(frozen=True)
+class Network:
+    """What hccn_tool last told of the network port on an NPU; None where it did not tell. `seen_at` is monotonic."""
+
+    link: Optional[str] = None
+    net_health: Optional[str] = None
+    seen_at: float = 0.0
+
+
+@dataclass(frozen=True)
 class NpuProcess:
     """A process that npu-smi shows on an NPU; `npu` is None where the card could not be mapped."""
 
@@ -73,6 +82,8 @@ class Snapshot:
     tool_driver_version: Optional[str] = None
     half_installed: bool = False
     unkillable: int = 0
+    network: Mapping[int, Network] = field(default_factory=dict)
+    network_stale_after_s: float = 180.0
 
     def fresh(self, npu: int) -> bool:
         sighting = self.sightings.get(npu)
