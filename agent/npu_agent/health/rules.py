@@ -191,6 +191,9 @@ def merge(base: Mapping[str, Any], own: Mapping[str, Any], depth: int = 0) -> di
 def build(document: Mapping[str, Any]) -> Rules:
     """Raise SchemaError where the document is wrong."""
     schema.check("health", document)
+    for code in document.get("codes") or {}:
+        if not re.fullmatch("[0-9A-F]{8,9}", str(code)):
+            raise schema.SchemaError("codes", f'codes: {code} is no fault code in quotes, such as "80E01801".')
     return _build(document)
 
 

@@ -19,13 +19,16 @@ GIB = 1024**3
 
 @dataclass
 class StillClock:
+    """`step_s` is how far the time of day was set by hand."""
+
     at: float = 1000.0
+    step_s: float = 0.0
 
     def monotonic(self) -> float:
         return self.at
 
     def now(self) -> datetime:
-        return datetime.fromisoformat("2026-01-01T00:00:00+00:00") + timedelta(seconds=self.at)
+        return datetime.fromisoformat("2026-01-01T00:00:00+00:00") + timedelta(seconds=self.at + self.step_s)
 
 
 @dataclass
