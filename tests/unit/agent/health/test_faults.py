@@ -77,6 +77,6 @@ def test_a_code_of_which_only_the_part_of_the_chip_is_known_says_where_and_what(
 
 
 def test_a_known_code_without_a_level_has_no_advice() -> None:
-    none = [code for code in faults.codes() if (fault := faults.lookup(code)) and fault.level is None]
-    assert none
-    assert all(not fault.advice for code in none if (fault := faults.lookup(code)))
+    found = [fault for fault in map(faults.lookup, faults.codes()) if fault is not None and fault.level is None]
+    assert found
+    assert all(not fault.advice for fault in found)
