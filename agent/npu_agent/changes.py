@@ -10,6 +10,8 @@ from npu_agent import api, api_events
 from npu_agent.history import Draft
 
 _WORKLOAD = "workload/"
+_CAUSES = ("docker", "driver", "probe", "npu-count")
+_REASONS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,20 @@ def changes(before: Picture, now: Picture, reasons: Iterable[str] = ()) -> list[
 
 
 def _components(before: Picture, now: Picture) -> Iterator[Draft]:
-    for name, component in now.components.items():
+    for name, component in sorted(now.components.items(), key=lambda item: _rank(item[0])):
         old = before.components.get(name)
         if name.startswith(_WORKLOAD) or (old is None and component.state == api.HEALTHY):
             continue
         if old is None or (old.state, old.action, old.marks) != (component.state, component.action, component.marks):
             yield _component(component, old)
-    for name in before.components.keys() - now.components.keys():
-        if not name.startswith(_WORKLOAD):
+    for name in sorted(before.components.keys() - now.components.keys()):
+        if not name.startswith(_WORKLOAD) and before.components[name].state != api.UNKNOWN:
             yield Draft(api_events.HEALTH, name, f"{name} is no longer judged", {"from": before.components[name].state})
+
+
+def _rank(name: str) -> int:
+    """Sort what others follow from to the front; the rest stays in its order."""
+    return _CAUSES.index(name) if name in _CAUSES else len(_CAUSES)
 
 
 def _component(component: api.Component, old: Optional[api.Component]) -> Draft:
@@ -126,5 +133,9 @@ def _trials(before: Picture, now: Picture) -> Iterator[Draft]:
 def _ready(before: Picture, now: Picture, reasons: Iterable[str]) -> Iterator[Draft]:
     if before.ready != now.ready:
         listed = list(reasons)
-        words = "the node is ready" if now.ready else f"the node is not ready: {'; '.join(listed)}"
+        shown = [
+            *listed[:_REASONS_SHOWN],
+            *([f"{len(listed) - _REASONS_SHOWN} more"] if listed[_REASONS_SHOWN:] else []),
+        ]
+        words = "the node is ready" if now.ready else f"the node is not ready: {'; '.join(shown)}"
         yield Draft(api_events.READY, "node", words, {"ready": now.ready, "reasons": listed[:20]})

@@ -178,7 +178,8 @@ async def serve(config: Config) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     serving = [asyncio.ensure_future(door.serve(sockets=[listener])) for door, listener in doors]
     daemon.history.start()
-    for name, look in (("probe", daemon.monitor.cycle), ("docker", daemon.watch.look)):
+    probe = functools.partial(daemon.monitor.cycle, daemon.publisher.refresh)
+    for name, look in (("probe", probe), ("docker", daemon.watch.look)):
         threading.Thread(target=daemon.observe, args=(look,), name=name, daemon=True).start()
     notify("READY=1")
     log.info("npu-agent %s answers on %s:%d", __version__, config.listen.address, config.listen.port)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Optional, Protocol
 
 from npu_agent import api
@@ -25,6 +26,15 @@ class Process(Protocol):
 
     @property
     def name(self) -> Optional[str]: ...
+
+
+@dataclass(frozen=True)
+class _Root:
+    """The process at the root of a mount namespace that has an NPU open."""
+
+    npu: Optional[int]
+    pid: Optional[int]
+    name: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -59,14 +69,26 @@ def container_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
     return match[0] if match else None
 
 
+def name_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
+    try:
+        return (proc / str(pid) / "comm").read_text(encoding="utf-8", errors="replace").strip() or None
+    except OSError:
+        return None
+
+
 def find(
     npus: Sequence[int],
     containers: Iterable[Container],
     leases: Iterable[api.Lease],
     processes: Iterable[Process] = (),
     container_id: Callable[[int], Optional[str]] = container_of_pid,
+    roots: Mapping[int, Sequence[int]] = MappingProxyType({}),
 ) -> dict[int, api.Holder]:
-    """Holder by NPU. A running container of the leaseholder is named before anybody else on the same NPU."""
+    """Holder by NPU. A running container of the leaseholder is named before anybody else on the same NPU.
+
+    `roots` names the processes for whose mount namespaces the driver keeps an NPU: also one that npu-smi's process
+    table does not show, such as a container of another engine that has opened the NPU and computes nothing yet.
+    """
     active = [container for container in containers if container.active]
     by_id = {container.id: container for container in active}
     owner = {lease.npu: lease for lease in leases}
@@ -82,6 +104,10 @@ def find(
     for process in processes:
         if process.npu is not None and process.npu not in found:
             found[process.npu] = _of_process(process, by_id, container_id)
+    for npu, pids in roots.items():
+        alive = [_Root(npu, pid, name) for pid in pids for name in (name_of_pid(pid),) if name]
+        if npu not in found and alive:
+            found[npu] = _of_process(alive[0], by_id, container_id)
     return found
 
 

@@ -11,7 +11,8 @@ from npu_agent.probe import mapping as chip_mapping
 from npu_agent.probe import model
 from npu_agent.probe.detail import Board, HealthDetail, parse_board, parse_health
 from npu_agent.probe.model import Chip
-from npu_agent.probe.tools import NpuSmi
+from npu_agent.probe.tools import Tool
+from npu_agent.readings import chip_address
 from npu_agent.snapshot import Codes, Sighting
 
 # A question about one chip takes a third of a second.
@@ -26,7 +27,7 @@ class MappingKeeper:
     mapping: chip_mapping.Mapping = field(default_factory=chip_mapping.Mapping)
     _asked_for: Optional[frozenset[tuple[Optional[int], Optional[int]]]] = None
 
-    def refresh(self, chips: Iterable[Chip], smi: NpuSmi, *, slow: bool) -> None:
+    def refresh(self, chips: Iterable[Chip], smi: Tool, *, slow: bool) -> None:
         """Ask when cards came or went, and now and then; where the table tells the physical id, never."""
         unnamed = [chip for chip in chips if chip.phy_id is None]
         cards = frozenset((chip.npu_id, chip.chip_id) for chip in unnamed)
@@ -51,18 +52,20 @@ class ChipInquiry:
     clock: Clock
     interval_s: float
     boards: dict[int, Board] = field(default_factory=dict)
+    timed_out: bool = False
 
-    def ask(self, seen: Mapping[int, Sighting], smi: NpuSmi, until: float) -> dict[int, Sighting]:
+    def ask(self, seen: Mapping[int, Sighting], smi: Tool, until: float) -> dict[int, Sighting]:
         """Return the sightings with what was learned.
 
         One question is asked in any case; the next only before `until`, so that a slow tool does not make the
         table itself old. A call that hangs ends the round.
         """
-        found = dict(seen)
+        found, self.timed_out = dict(seen), False
         for sighting in self._queue(seen.values()):
-            answer = smi.ask("info", "-t", "health", *_address(sighting))
+            answer = smi.ask("info", "-t", "health", *chip_address(sighting))
             codes = _learned(sighting.codes, parse_health(answer.text or ""), self.clock.monotonic())
             found[sighting.npu] = replace(sighting, codes=codes)
+            self.timed_out = answer.timed_out
             if answer.timed_out or self.clock.monotonic() >= until:
                 return found
         self._ask_next_board(seen, smi)
@@ -77,10 +80,11 @@ class ChipInquiry:
     def _due(self, sighting: Sighting) -> bool:
         return self.clock.monotonic() - _last_asked(sighting) >= self.interval_s
 
-    def _ask_next_board(self, seen: Mapping[int, Sighting], smi: NpuSmi) -> None:
+    def _ask_next_board(self, seen: Mapping[int, Sighting], smi: Tool) -> None:
         unknown = [npu for npu in sorted(seen) if npu not in self.boards]
         if unknown:
-            answer = smi.ask("info", "-t", "board", *_address(seen[unknown[0]]))
+            answer = smi.ask("info", "-t", "board", *chip_address(seen[unknown[0]]))
+            self.timed_out = answer.timed_out
             self.boards[unknown[0]] = parse_board(answer.text or "")
 
 
@@ -98,9 +102,3 @@ def _is_sick(sighting: Sighting) -> bool:
 
 def _last_asked(sighting: Sighting) -> float:
     return sighting.codes.taken_at if sighting.codes else float("-inf")
-
-
-def _address(sighting: Sighting) -> list[str]:
-    """Name a chip as npu-smi wants it; the newest generation knows no chips below a card."""
-    address = ["-i", str(sighting.card)]
-    return address if sighting.chip.chip_id is None else [*address, "-c", str(sighting.chip_id)]

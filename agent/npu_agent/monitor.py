@@ -87,14 +87,23 @@ class Monitor:
     def ledger(self) -> Ledger:
         return self._over_time.ledger
 
-    def cycle(self) -> View:
-        """Look once, judge, publish. Blocks while the tools run, a hung one for its time limit."""
+    def cycle(self, publish: Callable[[], object] = lambda: None) -> View:
+        """Look once, judge, publish; then ask what the table did not tell, until the next look is due, and judge again.
+
+        `publish` is called in between: a fault in the table must not wait for the slower questions.
+        """
         self._observer.look()
+        self._judge(counts=False)
+        publish()
+        self._observer.inquire()
+        return self._judge(counts=True)
+
+    def _judge(self, *, counts: bool) -> View:
         snapshot = self._observer.snapshot()
         steady = {check.name: self._run_check(check, snapshot) for check in self._checks if not is_ageing(check)}
         with self._guard:
             self._steady = steady
-            return self._publish(snapshot, counts=True)
+            return self._publish(snapshot, counts=counts)
 
     def view(self) -> View:
         """Return the latest view; what has grown too old since is unknown in it, even while `cycle` hangs."""
@@ -127,6 +136,7 @@ class Monitor:
             expected_npus=settings.expected_npus,
             fast_interval_s=settings.fast_interval_s,
             disk_paths=(settings.state_dir, settings.docker_dir),
+            slow_interval_s=settings.slow_interval_s,
             rules=self.rules,
             now=self._clock.now(),
             monotonic=self._clock.monotonic(),
@@ -160,6 +170,7 @@ class Monitor:
             driver_version=facts.driver_version or snapshot.tool_driver_version,
             chip=next((npu.name for npu in npus if npu.name), None),
             facts=facts.public(),
+            roots=snapshot.roots,
             probe=self._stats(snapshot),
             **overall_fields(overall(components, complete=snapshot.first_answer)),
         )

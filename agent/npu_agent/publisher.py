@@ -75,9 +75,8 @@ class Publisher:
         processes = self._from.workloads.current_processes(view)
         conflicts = holders.conflicts(npus, docker.containers, leases)
         own = [components.docker(docker), *components.workloads(shown, conflicts, docker)]
-        whole = view.with_holders(holders.find(npus, docker.containers, leases, processes)).with_components(
-            self._since.stamp(own)
-        )
+        found = holders.find(npus, docker.containers, leases, processes, roots=view.roots)
+        whole = view.with_holders(found).with_components(self._since.stamp(own))
         judged = rings.advise(whole.components, whole.npus, self._from.monitor.rules)
         return Published(
             node=self._describe(view),

@@ -48,6 +48,7 @@ class View:
     chip: Optional[str] = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     probe: ProbeStats = field(default_factory=ProbeStats)
+    roots: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     ready: bool = False
     state: str = api.UNKNOWN
     reasons: tuple[str, ...] = ("no complete probe yet",)

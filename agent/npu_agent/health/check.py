@@ -23,6 +23,7 @@ class Context:
     paths: NodePaths
     expected_npus: Optional[int] = None
     fast_interval_s: float = 5.0
+    slow_interval_s: float = 60.0
     disk_paths: tuple[str, ...] = ()
     rules: Rules = field(default_factory=rules.shipped)
     now: Optional[datetime] = None

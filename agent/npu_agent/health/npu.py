@@ -68,10 +68,11 @@ def _judge_row(name: str, sighting: Sighting, by: Rules) -> Verdict:
     if chip.health is None:
         return Verdict(name, api.UNKNOWN, "the health word in npu-smi's answer could not be read", "none")
     told = by_codes(name, chip.health, codes.codes if codes else None, codes.information if codes else (), by=by)
-    return gravest([told, *_by_readings(name, chip, by)])
+    return gravest([told, *_by_readings(name, sighting, by)])
 
 
-def _by_readings(name: str, chip: model.Chip, by: Rules) -> list[Verdict]:
+def _by_readings(name: str, sighting: Sighting, by: Rules) -> list[Verdict]:
+    chip, pages = sighting.chip, _isolated_pages(sighting)
     heat = None if chip.temperature_c is None else f"{chip.temperature_c:g} C: check fans, airflow and load"
     used = None
     if chip.hbm_used_mb is not None and chip.hbm_total_mb:
@@ -79,7 +80,16 @@ def _by_readings(name: str, chip: model.Chip, by: Rules) -> list[Verdict]:
     return [
         *by_limit(name, by, "npu-temperature-c", chip.temperature_c, f"the chip has {heat}", mark="hot"),
         *by_limit(name, by, "npu-hbm-used-percent", used, f"{used or 0:.0f} % of its HBM is used", mark="hbm-full"),
+        *by_limit(name, by, "npu-isolated-pages", pages, f"{pages} pages of its memory are isolated", mark="isolated"),
     ]
+
+
+def _isolated_pages(sighting: Sighting) -> Optional[int]:
+    """Count pages taken out of use after multi-bit errors, as `-t ecc` tells them; None where it does not."""
+    ecc = sighting.readings.get("ecc")
+    found = [ecc.numbers.get(f"{kind} double bit isolated pages count") for kind in ("hbm", "ddr")] if ecc else []
+    known = [int(number) for number in found if number is not None]
+    return sum(known) if known else None
 
 
 def by_codes(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from npu_agent import api
 from npu_agent.health import faults
-from npu_agent.health.ledger import Ledger
+from npu_agent.health.ledger import Ledger, Occurrence
 from npu_agent.health.rules import DurationRule, FrequencyRule, Pattern, Rules, kind
 from npu_agent.health.verdict import Verdict, gravest, more_drastic
 
@@ -29,24 +29,28 @@ class OverTime:
             return verdict
         if counts:
             self.ledger.look(verdict.name, verdict.marks, now, boot)
-        found = [verdict, *self._lasting(verdict.name, now), *self._repeated(verdict.name, now)]
+        found = [verdict, *self._lasting(verdict.name, now, boot), *self._repeated(verdict.name, now, boot)]
         return self._escalated(gravest(found), now)
 
     def tidy(self, now: float) -> None:
         self.ledger.forget(now - self._kept_s)
 
-    def _lasting(self, name: str, now: float) -> Iterator[Verdict]:
+    def _lasting(self, name: str, now: float, boot: str) -> Iterator[Verdict]:
         for rule in self._by.duration:
             for mark in self._fitting(rule.pattern, name):
                 last = self.ledger.of(name)[mark][-1]
+                if _not_looked_at(last, boot):
+                    continue
                 lasted = (now if last.ended is None else last.ended) - last.began
                 if lasted >= rule.lasts_s and (last.ended is None or now - last.ended < rule.recovers_s):
                     yield _by_rule(rule.pattern, name, mark, _lasting_words(rule, lasted, over=last.ended is not None))
 
-    def _repeated(self, name: str, now: float) -> Iterator[Verdict]:
+    def _repeated(self, name: str, now: float, boot: str) -> Iterator[Verdict]:
         for rule in self._by.frequency:
             for mark in self._fitting(rule.pattern, name):
                 times = self._times(rule, name, mark, now)
+                if _not_looked_at(self.ledger.of(name)[mark][-1], boot):
+                    continue
                 if times >= rule.times:
                     words = f"it came {times} times within {span(rule.within_s)}"
                     yield _by_rule(rule.pattern, name, mark, words)
@@ -80,6 +84,11 @@ class OverTime:
             return replace(verdict, trials=(*verdict.trials, f"escalation would say {rule.action}: {words}"))
         action = more_drastic(verdict.action, rule.action)
         return replace(verdict, reason=f"{verdict.reason}; {words}", action=action)
+
+
+def _not_looked_at(last: Occurrence, boot: str) -> bool:
+    """Whether it was there when an earlier boot ended: the first look of this one says whether it still is."""
+    return last.ended is None and last.boot != boot
 
 
 def _by_rule(pattern: Pattern, name: str, mark: str, words: str) -> Verdict:

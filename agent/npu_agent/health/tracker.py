@@ -63,12 +63,14 @@ class Tracker:
         self._tracks = {verdict.name: self._next(verdict, moment) for verdict in found}
         self.trials = {verdict.name: verdict.trials for verdict in found if verdict.trials}
         if moment.counts:
-            self.remembered = {}
+            judged = {verdict.name for verdict in found}
+            self.remembered = {name: kept for name, kept in self.remembered.items() if name not in judged}
         return tuple(self._flaps.hold(track.component, moment.steady_s) for track in self._tracks.values())
 
     def _next(self, verdict: Verdict, moment: Moment) -> _Track:
         track = self._tracks.get(verdict.name)
-        before = self.remembered.get(verdict.name) if moment.counts else None
+        looked = moment.counts or verdict.state != api.UNKNOWN
+        before = self.remembered.get(verdict.name) if looked else None
         if before is not None:
             track = _Track(before, before if before.state == api.UNHEALTHY else None)
         fresh = api.Component(

@@ -74,6 +74,15 @@ def _scalar(label: Label, item: re.Match[str], note: Note) -> Any:
     return value
 
 
+def fits(cell: str, labels: Sequence[str]) -> bool:
+    """Tell whether a cell's items can stand under these labels: as many, and pairs where pairs are due."""
+    items = list(_PAIR.finditer(cell))
+    wanted = [_KNOWN.get(text, _UNKNOWN).fields for text in labels]
+    return len(items) == len(labels) and all(
+        not fields or (len(fields) == 2) == (item.group(1) is not None) for item, fields in zip(items, wanted)
+    )
+
+
 def shape(cell: str) -> tuple[int, int]:
     """Count the single values and the pairs of a cell."""
     pairs = [item.group(1) is not None for item in _PAIR.finditer(cell)]

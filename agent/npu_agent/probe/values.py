@@ -10,6 +10,8 @@ from npu_agent.probe.model import HEALTH_WORDS, Number
 ABSENT = ("NA", "-", "")
 
 _INTEGER = re.compile(r"\d{1,9}", re.ASCII)
+_COUNT = re.compile(r"\d{1,20}", re.ASCII)
+_OCTET = re.compile(r"\d{1,3}", re.ASCII)
 _NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,6})?", re.ASCII)
 _BUS_ID = re.compile(r"(?:[0-9A-Fa-f]{4}){1,2}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]", re.ASCII)
 _NO_BUS = re.compile(r"0+:00:00\.0")
@@ -19,6 +21,16 @@ _VERSION = re.compile(r"\d+(?:\.(?:\d+|(?:rc|spc|alpha|beta|dev|[a-z])\d+))+", r
 
 def integer(text: str) -> Optional[int]:
     return int(text) if _INTEGER.fullmatch(text) else None
+
+
+def count(text: str) -> Optional[int]:
+    """Read a counter of the hardware, which may have 64 bits."""
+    return int(text) if _COUNT.fullmatch(text) else None
+
+
+def ipv4(text: Optional[str]) -> Optional[str]:
+    parts = (text or "").split(".")
+    return text if len(parts) == 4 and all(_OCTET.fullmatch(part) and int(part) < 256 for part in parts) else None
 
 
 def number(text: str, low: float, high: float) -> Optional[Number]:

@@ -149,9 +149,11 @@ class FakeNode:
         self.clock.at += seconds
 
     def cycles(self, count: int, interval_s: float = 5.0) -> None:
+        """Turn the loop as the daemon does: it waits for what is left of the interval."""
         for _ in range(count):
+            begun = self.clock.at
             self.monitor.cycle()
-            self.wait(interval_s)
+            self.wait(max(0.0, begun + interval_s - self.clock.at))
 
     def state_of(self, component: str) -> str:
         return {c.name: c.state for c in self.monitor.view().components}[component]

@@ -12,7 +12,7 @@ from npu_agent.health import built_in
 from npu_agent.health.checks.disk import judge_room, on_network
 from npu_agent.health.rules import shipped
 from npu_agent.kernel_clock import KernelClock
-from npu_agent.snapshot import Network
+from npu_agent.snapshot import Port, Readings
 from unit.agent.fake_node import GIB, FakeNode
 from unit.agent.recorded import first_row, second_row, table
 
@@ -209,8 +209,7 @@ def test_a_clock_that_was_lost(node: FakeNode) -> None:
 def see_network(node: FakeNode, link: str | None, net_health: str | None = None) -> None:
     """What hccn_tool said of NPU 3 just now."""
     observer = node.monitor._observer
-    found = {3: Network(link, net_health, node.clock.monotonic())}
-    observer._state = dataclasses.replace(observer._state, network=found)
+    observer._readings.network[3] = Port(link, net_health, taken_at={"link": node.clock.monotonic()})
     node.cycles(1)
 
 
@@ -223,7 +222,7 @@ def see_network(node: FakeNode, link: str | None, net_health: str | None = None)
         ("UP", "Receive timeout", api.DEGRADED, "fix-configuration"),
         ("UP", "a word of tomorrow", api.DEGRADED, "fix-configuration"),
         ("DOWN", "Fault", api.DEGRADED, "fix-configuration"),
-        (None, None, api.UNKNOWN, "check-driver"),
+        ("PARTIAL LINK", "Success", api.DEGRADED, "fix-configuration"),
     ],
 )
 def test_the_network_port_of_an_npu(
@@ -234,7 +233,7 @@ def test_the_network_port_of_an_npu(
 
 
 def test_a_link_that_stays_down_takes_the_node_out(node: FakeNode) -> None:
-    for _ in range(5):
+    for _ in range(6):
         see_network(node, "DOWN")
     assert node.state_of("npu-network/3") == api.UNHEALTHY
     assert not node.monitor.view().ready
@@ -245,6 +244,40 @@ def test_an_old_answer_about_the_network_is_unknown(node: FakeNode) -> None:
     node.wait(200)
     node.cycles(1)
     assert node.state_of("npu-network/3") == api.UNKNOWN
+
+
+def test_a_port_that_falls_silent_is_unknown(node: FakeNode) -> None:
+    see_network(node, "UP")
+    see_network(node, None)
+    assert (node.state_of("npu-network/3"), node.action_of("npu-network/3")) == (api.UNKNOWN, "check-driver")
+
+
+def test_a_port_that_was_not_asked_yet_is_unknown_where_there_is_a_tool(node: FakeNode) -> None:
+    node.write("usr/local/Ascend/driver/tools/hccn_tool")
+    node.start()
+    node.cycles(1)
+    asked = node.monitor._observer._readings.network
+    asked.pop(3, None)
+    node.monitor._observer._state = dataclasses.replace(node.monitor._observer._state, network=dict(asked))
+    assert [c.name for c in node.monitor._judge(counts=False).components if c.name == "npu-network/3"]
+    assert node.state_of("npu-network/3") == api.UNKNOWN
+    assert not node.monitor.view().ready
+
+
+def test_an_npu_whose_port_never_told_of_a_link_has_no_such_component(node: FakeNode) -> None:
+    see_network(node, None)
+    assert not [c for c in node.monitor.view().components if c.name.startswith("npu-network")]
+
+
+@pytest.mark.parametrize(
+    ("pages", "state", "action"),
+    [(63, api.HEALTHY, "none"), (64, api.UNHEALTHY, "replace-hardware")],
+)
+def test_isolated_pages(node: FakeNode, pages: int, state: str, action: str) -> None:
+    numbers = {"hbm double bit isolated pages count": pages, "hbm single bit isolated pages count": 500}
+    node.monitor._observer._readings.readings[3] = {"ecc": Readings(numbers, 0.0)}
+    node.cycles(1)
+    assert (node.state_of("npu/3"), node.action_of("npu/3")) == (state, action)
 
 
 def test_an_npu_without_a_port_has_no_such_component(node: FakeNode) -> None:

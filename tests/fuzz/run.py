@@ -1,0 +1,39 @@
+"""Runs fuzz cases and prints how many of which: `python tests/fuzz/run.py [CASES] [SEED]`. A case can be run again by its seed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fuzz.cases import TARGETS
+
+_SHOWN = 10
+
+
+def main(cases: int, seed: int) -> int:
+    ran: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    begun = time.monotonic()
+    for number in range(seed, seed + cases):
+        target = TARGETS[number % len(TARGETS)]
+        ran[target.__name__] += 1
+        try:
+            target(Random(number))
+        except Exception as error:  # noqa: BLE001  # whatever a parser lets out is what this looks for
+            failed[target.__name__] += 1
+            if failed.total() <= _SHOWN:
+                print(f"{target.__name__} fails with seed {number}: {type(error).__name__}: {str(error)[:600]}")
+    for name, count in ran.items():
+        print(f"{name:<16} {count:>9} cases  {failed[name]:>6} failed")
+    print(f"{'together':<16} {ran.total():>9} cases  {failed.total():>6} failed  {time.monotonic() - begun:.0f} s")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    numbers = [int(word) for word in sys.argv[1:]]
+    sys.exit(main(*(numbers + [6000, 0][len(numbers) :])))
