@@ -37,7 +37,8 @@ def test_every_level_of_the_fault_table_has_a_judgement_and_texts() -> None:
 
 
 def test_rules_name_codes_that_the_table_knows() -> None:
-    patterns = [rule.pattern for rule in (*rules.shipped().duration, *rules.shipped().frequency)]
+    by = rules.shipped()
+    patterns = [*(rule.pattern for rule in by.duration), *(rule.pattern for rule in by.frequency)]
     marks = {mark for pattern in patterns for mark in pattern.marks if mark != "link-down"}
     assert marks <= set(faults.codes())
 
