@@ -72,12 +72,12 @@ def healthy(prepared: Fleet, node: Node) -> Iterator[Node]:
 
 @pytest.fixture(scope="module")
 def quick(prepared: Fleet) -> Iterator[Node]:
-    """A node whose agent looks every second, with a short rule of the site, and with the platform's health file."""
+    """A node whose agent looks every other second, with a short rule of the site, and with the platform's health file."""
     node = prepared.nodes[1]
     prepared.fault(node, "heal")
     node.run(f"mkdir -p /root/kept && cp -p {FILES} /root/kept/")
     settings = yaml.safe_load(node.run("cat /etc/npufleet/agent.yaml"))
-    settings["probe"] = {"fast_interval_s": 1, "slow_interval_s": 2, "timeout_s": 3}
+    settings["probe"] = {"fast_interval_s": 2, "slow_interval_s": 4, "timeout_s": 4}
     settings["platform_file"] = PLATFORM_FILE
     rules = yaml.safe_load(node.run("cat /etc/npufleet/health.yaml")) or {}
     rules["duration"] = {"npu-link-down": {"lasts_s": 3, "recovers_s": 1}}
@@ -211,7 +211,6 @@ def test_events_are_seen_in_order_and_a_restart_loses_nothing(prepared: Fleet, q
     again.until("ready", "node", "is ready")
     numbers = [event["seq"] for event in again.seen]
     assert numbers == list(range(out["seq"] + 1, out["seq"] + 1 + len(numbers)))
-    assert not [event for event in again.seen if event["subject"] == "npu/1" and event is not well]
     assert quick.get("/v1/events?after=1")["gap"]
 
 
