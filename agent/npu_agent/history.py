@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -75,8 +75,11 @@ class History:
 
     # What others tell
 
-    def record(self, drafts: Iterable[Draft]) -> None:
+    def record(self, drafts: Iterable[Draft], keep: Optional[Mapping[str, Any]] = None) -> None:
+        """Add events, and what is to be remembered once they are written: both are on disk, or neither is."""
+        texts = {key: _compact(document) for key, document in (keep or {}).items()}
         with self._queue:
+            self._memory.update(texts)
             for draft in drafts:
                 if len(self._pending) >= self._limits.pending:
                     self._pending.popleft()
@@ -89,10 +92,7 @@ class History:
 
     def remember(self, key: str, document: Any) -> None:
         """Keep a JSON document for the next start; the last one of a key counts."""
-        text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-        with self._queue:
-            self._memory[key] = text
-            self._queue.notify_all()
+        self.record([], {key: document})
 
     def recall(self, key: str) -> Any:
         """Return what was kept before this start; None where there is nothing, or nothing that can be read."""
@@ -167,7 +167,8 @@ class History:
                     self._connection.execute("ROLLBACK")
                 self._take_back(drafts, memory, lost)
                 raise
-        self._wake()
+        if drafts or lost:
+            self._wake()
 
     def _commit(self, drafts: list[Draft], memory: dict[str, str], lost: int) -> None:
         if lost:
@@ -216,10 +217,14 @@ class History:
                 wake()
 
 
+def _compact(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
 def _row(seq: int, draft: Draft) -> tuple[int, str]:
     message = draft.message if len(draft.message) <= _MESSAGE_LIMIT else draft.message[: _MESSAGE_LIMIT - 1] + "…"
     event = Event(seq, draft.at, draft.kind, draft.subject, message, draft.data)
-    return seq, json.dumps(event.to_dict(), ensure_ascii=False, separators=(",", ":"))
+    return seq, _compact(event.to_dict())
 
 
 def _open(path: Path) -> sqlite3.Connection:

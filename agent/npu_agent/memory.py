@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Optional
+from typing import Any, Optional
 
 from npu_agent import api_events
 from npu_agent.changes import Picture
@@ -28,6 +28,11 @@ class Memory:
         """Give what still holds: states of an earlier boot of the node do not, what was seen when does."""
         same = self.boot_id is not None and self.boot_id == boot_id
         return Past(self.picture.components if same else {}, self.ledger)
+
+
+def dated(picture: Picture, boot_id: Optional[str]) -> dict[str, Any]:
+    """Give the document that recall() reads back."""
+    return {_BOOT: boot_id, **picture.to_document()}
 
 
 def recall(history: History) -> Memory:

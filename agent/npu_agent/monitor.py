@@ -100,7 +100,8 @@ class Monitor:
 
     def _judge(self, *, counts: bool) -> View:
         snapshot = self._observer.snapshot()
-        steady = {check.name: self._run_check(check, snapshot) for check in self._checks if not is_ageing(check)}
+        context = self._context(snapshot)
+        steady = {check.name: self._run_check(check, context) for check in self._checks if not is_ageing(check)}
         with self._guard:
             self._steady = steady
             return self._publish(snapshot, counts=counts)
@@ -115,8 +116,9 @@ class Monitor:
 
     def _publish(self, snapshot: Snapshot, *, counts: bool) -> View:
         verdicts: list[Verdict] = []
+        context = self._context(snapshot)
         for check in self._checks:
-            verdicts += self._run_check(check, snapshot) if is_ageing(check) else self._steady.get(check.name, [])
+            verdicts += self._run_check(check, context) if is_ageing(check) else self._steady.get(check.name, [])
         steady_s = self._clock.monotonic()
         epoch_s, boot = self._epoch_s + steady_s, snapshot.facts.boot_id or ""
         verdicts = [self._over_time.judge(verdict, epoch_s, boot, counts=counts) for verdict in verdicts]
@@ -128,21 +130,24 @@ class Monitor:
         self._view = self._build(snapshot, components)
         return self._view
 
-    def _run_check(self, check: Check, snapshot: Snapshot) -> list[Verdict]:
+    def _context(self, snapshot: Snapshot) -> Context:
         settings = self._settings
-        context = Context(
+        return Context(
             snapshot=snapshot,
             paths=self._paths,
             expected_npus=settings.expected_npus,
             fast_interval_s=settings.fast_interval_s,
-            disk_paths=(settings.state_dir, settings.docker_dir),
             slow_interval_s=settings.slow_interval_s,
+            disk_paths=(settings.state_dir, settings.docker_dir),
             rules=self.rules,
             now=self._clock.now(),
             monotonic=self._clock.monotonic(),
             kernel_clock=self._kernel(),
             probe_duration_s=self._observer.stats.durations.get("info"),
         )
+
+    @staticmethod
+    def _run_check(check: Check, context: Context) -> list[Verdict]:
         try:
             return list(check.run(context))
         except Exception as error:  # noqa: BLE001  # one broken check must not blind the others

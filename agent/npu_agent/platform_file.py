@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
@@ -78,25 +79,28 @@ def _message(code: str, npu: api.Npu) -> str:
 
 
 class PlatformFile:
-    """update() writes only what has changed, and never a half of it."""
+    """update() writes only what has changed, and never a half of it; any thread may call it."""
 
     def __init__(self, path: Optional[str]) -> None:
         self._path = Path(path) if path else None
         self._written: Optional[dict[str, Any]] = None
         self._failed = False
+        self._lock = threading.Lock()
 
     def update(self, npus: Sequence[api.Npu], components: Mapping[str, api.Component]) -> None:
-        if self._path is None or not npus:
-            return
-        wanted = document(npus, components)
+        if self._path is not None and npus:
+            with self._lock:
+                self._update(self._path, document(npus, components))
+
+    def _update(self, path: Path, wanted: dict[str, Any]) -> None:
         if wanted == self._written:
             return
         try:
-            write(self._path, wanted)
+            write(path, wanted)
             self._written, self._failed = wanted, False
         except OSError as error:
             if not self._failed:
-                log.warning("%s cannot be written: %s", self._path, error)
+                log.warning("%s cannot be written: %s", path, error)
             self._failed = True
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
-from npu_agent import api, components, holders, nodefacts
+from npu_agent import api, components, holders, memory, nodefacts
 from npu_agent.changes import Picture, changes
 from npu_agent.health import rings
 from npu_agent.history import History
@@ -107,13 +107,14 @@ class Publisher:
             cordoned=now.node.cordoned,
             ready=now.health.ready,
         )
-        history.record(changes(self._before, picture, now.health.reasons))
+        keep: dict[str, Any] = {}
         ledger = self._from.monitor.ledger
         if ledger.changed:
             ledger.changed = False
-            history.remember("ledger", ledger.to_document())
+            keep[memory.LEDGER] = ledger.to_document()
         if picture.key() != self._before.key():
-            history.remember("picture", {"boot_id": now.node.boot_id, **picture.to_document()})
+            keep[memory.PICTURE] = memory.dated(picture, now.node.boot_id)
+        history.record(changes(self._before, picture, now.health.reasons), keep)
         self._before = picture
 
     def _describe(self, view: View) -> api.Node:

@@ -165,7 +165,7 @@ def read(path: Path) -> Rules:
         own = yaml.safe_load(text) or {}
         if not isinstance(own, dict):
             raise RulesError(f"{path} is no mapping of rules. Correct the file, then restart the agent.")
-        return build(merge(_shipped_document(), own))
+        return build(merge(_shipped_document(), own)) if own else shipped()
     except yaml.YAMLError as error:
         words = " ".join(str(error).split())
         raise RulesError(f"{path} is not valid YAML: {words}. Correct the file, then restart the agent.") from None
