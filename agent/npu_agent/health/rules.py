@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import stat
 from collections.abc import Mapping
@@ -159,7 +160,7 @@ def read(path: Path) -> Rules:
         return shipped()
     except (OSError, UnicodeDecodeError) as error:
         raise RulesError(f"{path} cannot be read: {error}. Correct the file, then restart the agent.") from None
-    if status.st_uid != 0 or stat.S_IMODE(status.st_mode) & 0o022:
+    if status.st_uid not in (0, os.geteuid()) or stat.S_IMODE(status.st_mode) & 0o022:
         raise RulesError(f"{path} can be written by others than root. Run: chown root {path}; chmod 0644 {path}.")
     try:
         own = yaml.safe_load(text) or {}

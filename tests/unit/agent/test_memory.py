@@ -120,3 +120,14 @@ def test_a_fault_that_two_boots_did_not_cure_asks_for_other_hardware(tmp_path: P
         told.append(restarted.npu().action)
         restarted.restart(boot)
     assert told == ["reset-npu", "reset-npu", "replace-hardware"]
+
+
+def test_a_card_that_two_boots_did_not_bring_back_asks_for_other_hardware(tmp_path: Path) -> None:
+    restarted = Restarted(tmp_path)
+    restarted.node.smi.info, restarted.node.smi.health = healthy_table(3), {}
+    told = []
+    for boot in ("boot-2", "boot-3", "boot-4"):
+        restarted.node.cycles(1)
+        told.append(restarted.npu().action)
+        restarted.restart(boot)
+    assert told == ["reboot-node", "reboot-node", "replace-hardware"]

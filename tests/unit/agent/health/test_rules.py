@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,16 @@ def test_a_wrong_file_is_told_with_the_place_and_changes_nothing(site: Path, tex
 def test_a_file_that_others_may_write_is_not_believed(site: Path) -> None:
     write(site, "{}").chmod(0o666)
     with pytest.raises(RulesError, match="chmod 0644"):
+        rules.read(site)
+
+
+def test_a_file_that_belongs_to_somebody_else_is_not_believed(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(site, "{}")
+    if os.geteuid() == 0:
+        os.chown(site, 12345, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    with pytest.raises(RulesError, match="chown root"):
         rules.read(site)
 
 
