@@ -68,6 +68,15 @@ lab-down: ## remove the simulated nodes, their volumes and the engine that was s
 bench: setup agent ## measure; prints the figures that the docs quote
 	@$(BIN)/python tests/bench/agent_start.py
 
+FUZZ_CASES ?= 1000000
+FUZZ_GUIDED ?= 200000
+
+.PHONY: fuzz
+fuzz: setup ## nightly: a million damaged outputs through every parser, then inputs that coverage steers; prints counts
+	@$(BIN)/python tests/fuzz/run.py $(FUZZ_CASES)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
+	@mkdir -p build/fuzz && $(BIN)/python tests/fuzz/guided.py -runs=$(FUZZ_GUIDED) -max_len=2048 -artifact_prefix=build/fuzz/ build/fuzz
+
 .PHONY: lock
 lock: setup ## resolve the pinned requirement files again
 	@scripts/lock.sh

@@ -52,6 +52,8 @@ class Sample:
     idle: list[int] = field(default_factory=list)
     versions: tuple[str, str] = ("", "")
     process_table: bool = True
+    shuffled: bool = False
+    headers: tuple[str, ...] = ()
 
     def key(self, chip: dict[str, Any]) -> tuple[Any, Any]:
         return chip["npu_id"], chip.get("chip_id")
@@ -107,6 +109,7 @@ class _Printer:
         self.lines: list[str] = []
         self.first = self._shuffled(FIRST_LABELS)
         self.second = self._shuffled(sample.family.labels)
+        sample.shuffled = (*self.first, *self.second) != (*FIRST_LABELS, *sample.family.labels)
         slots = max(len(self.first), len(self.second))
         self.slot = random.randint(22, 26)
         new = sample.family.ids is None
@@ -151,6 +154,7 @@ class _Printer:
         blank = ("", "") if new else (self.sample.family.ids or "",)
         self.row(*head, "Health", "".join(f"{label:<{self.slot}}" for label in self.first).rstrip())
         self.row(*blank, "Bus-Id", "".join(f"{label:<{self.slot}}" for label in self.second).rstrip())
+        self.sample.headers = tuple(self.lines[-2:])
         self.rule("=", self.widths)
         for index, chip in enumerate(self.sample.chips):
             self._chip(chip, new=new)

@@ -1,4 +1,4 @@
-"""Runs fuzz cases and prints how many of which: `python tests/fuzz/run.py [CASES] [SEED]`. A case can be run again by its seed."""
+"""Runs fuzz cases and prints how many of which: `run.py [CASES] [SEED]`. A case is run again by its seed."""
 
 from __future__ import annotations
 
@@ -19,19 +19,26 @@ def main(cases: int, seed: int) -> int:
     ran: Counter[str] = Counter()
     failed: Counter[str] = Counter()
     begun = time.monotonic()
-    for number in range(seed, seed + cases):
-        target = TARGETS[number % len(TARGETS)]
-        ran[target.__name__] += 1
-        try:
-            target(Random(number))
-        except Exception as error:  # noqa: BLE001  # whatever a parser lets out is what this looks for
-            failed[target.__name__] += 1
-            if failed.total() <= _SHOWN:
-                print(f"{target.__name__} fails with seed {number}: {type(error).__name__}: {str(error)[:600]}")
+    try:
+        for number in range(seed, seed + cases):
+            _one(number, ran, failed)
+    except KeyboardInterrupt:
+        print("stopped before the end; these were run:")
     for name, count in ran.items():
         print(f"{name:<16} {count:>9} cases  {failed[name]:>6} failed")
     print(f"{'together':<16} {ran.total():>9} cases  {failed.total():>6} failed  {time.monotonic() - begun:.0f} s")
     return 1 if failed else 0
+
+
+def _one(number: int, ran: Counter[str], failed: Counter[str]) -> None:
+    target = TARGETS[number % len(TARGETS)]
+    ran[target.__name__] += 1
+    try:
+        target(Random(number))
+    except Exception as error:  # noqa: BLE001  # whatever a parser lets out is what this looks for
+        failed[target.__name__] += 1
+        if failed.total() <= _SHOWN:
+            print(f"{target.__name__} fails with seed {number}: {type(error).__name__}: {str(error)[:600]}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Any
 from npu_agent import __version__, api
 from npu_agent.cli.result import FAILED, Result, failure, table
 
-_FILE_LIMIT = 8 * 1024 * 1024
+_FILE_LIMIT = 4 * 1024 * 1024
 
 
 def version(_arguments: argparse.Namespace) -> Result:
@@ -42,7 +42,7 @@ def _recorded(path: Path) -> Result:
     except OSError as error:
         return failure(f"{path} cannot be read: {error.strerror}.", "no-file")
     if len(data) > _FILE_LIMIT:
-        return failure(f"{path} has more than 8 MiB: cut out one answer of the tool and give that.", "file-too-large")
+        return failure(f"{path} has more than 4 MiB: cut out one answer of the tool and give that.", "file-too-large")
     return _probed(document(decode(data)))
 
 

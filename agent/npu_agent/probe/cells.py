@@ -21,7 +21,7 @@ class Label:
     high: float = 0
 
 
-_PAIR = re.compile(r"(?<!\S)(\d{1,9})\s*/\s*(\d{1,9})(?!\S)|(\S+)")
+_PAIR = re.compile(r"(?<!\S)(0|[1-9]\d{0,8})\s*/\s*(0|[1-9]\d{0,8})(?!\S)|(\S+)", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z][\w-]*(?: [\w-]+)* ?\([^()]*\)")
 _KNOWN = {
     "power(w)": Label(("power_w",), 0, 10000),

@@ -113,7 +113,7 @@ class _ChipReader:
         if found["npu_id"] is None or health is None or (name and found["name"] is None):
             self._note(f"a chip's first row is damaged: {line.text[:60]}")
             self.whole = self.whole and found["npu_id"] is not None
-        labels = self._labels(self._found.first_header) or cells.FIRST_ROW
+        labels = self._labels(self._found.first_header) or self._guessed(line, cells.FIRST_ROW)
         found.update(self._values(line, intact[-1], labels))
         return found
 
@@ -124,12 +124,18 @@ class _ChipReader:
         found["bus_id"] = values.bus_id(status)
         if found["bus_id"] is None and status not in values.ABSENT:
             self._note(f"not a bus id: {status[:20]}")
-        labels = self._labels(self._found.second_header) or cells.guess_second_labels(line.cells)
+        labels = self._labels(self._found.second_header) or self._guessed(line, cells.guess_second_labels(line.cells))
         found.update(self._values(line, intact[-1], labels))
         return found
 
     def _labels(self, header: Optional[Line]) -> tuple[str, ...]:
         return cells.labels_of(header.cells[-1]) if header else ()
+
+    def _guessed(self, line: Line, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Name the values of a row whose header was cut off, as every version so far would; () where they do not fit."""
+        head = "".join(line.cells[:-2])  # empty in the newest layout alone, and there it is two cells
+        known = bool(head) or len(line.cells) == 4
+        return labels if known and cells.fits(line.cells[-1], labels) and not self._found.several else ()
 
     def _values(self, line: Line, intact: bool, labels: tuple[str, ...]) -> dict[str, Any]:
         if not intact:

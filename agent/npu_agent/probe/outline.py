@@ -53,7 +53,12 @@ class Outline:
         if last is None or last + 1 >= len(self.parts):
             return False
         following = self.parts[last + 1]
-        return following.kind == BORDER and following.line.double
+        return following.kind == BORDER and following.line.double and self._is_whole(following.line)
+
+    def _is_whole(self, rule: Line) -> bool:
+        """Tell whether a rule is as long as another one of its text: a text that was cut may end inside of a rule."""
+        others = [line for line in self.rows(BORDER) if line is not rule]
+        return rule.text.endswith("+") and (not others or len(rule.text) in {len(line.text) for line in others})
 
 
 def outline(text: str) -> Outline:
@@ -121,11 +126,17 @@ class _Reader:
     def _starts_anew(self, kind: str) -> bool:
         """Tell whether this header can only belong to another table than what came before."""
         found = self.found
-        if kind == _TITLE_ROW:
-            return bool(found.title or found.first_header or found.second_header or found.process_header)
-        if kind == FIRST:
-            return bool(found.first_header or found.second_header or found.process_header)
-        return kind == SECOND and bool(found.second_header or found.process_header)
+        earlier = {
+            _TITLE_ROW: (found.title, found.first_header, found.second_header, found.process_header),
+            FIRST: (found.first_header, found.second_header, found.process_header),
+            SECOND: (found.second_header, found.process_header),
+        }.get(kind, ())
+        if not any(earlier):
+            return False
+        if found.rows(FIRST, SECOND, PROCESS, IDLE):
+            return True
+        found.problems.append("a header is printed twice")
+        return False
 
     def _begin_again(self) -> None:
         """Take the last of several tables in one text, as `watch` leaves them; what came before is no answer."""
@@ -187,11 +198,10 @@ def chip_row_kind(
     named = any(letter.isalpha() for letter in head)
     first = (values.health_word(status) is not None) + named + fits(cells[-1], first_labels or FIRST_ROW)
     second = _bus_like(status) + fits(cells[-1], second_labels or guess_second_labels(cells))
-    if first == second:
-        return DAMAGED
     if first > second:
-        return FIRST if cells[0][:1].isdigit() else DAMAGED
-    return SECOND
+        return FIRST if first > 1 and cells[0][:1].isdigit() else DAMAGED
+    # Without any header a row must look right in every way.
+    return SECOND if second > first and (cell_count or second > 1) else DAMAGED
 
 
 def _bus_like(text: str) -> bool:

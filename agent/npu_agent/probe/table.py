@@ -14,6 +14,8 @@ TEXT = "text"
 
 _RULE = re.compile(r"\+[-=+|]+\+?")
 # What terminals are told about colours, cursors and titles; and the mark that some editors put before a text.
+_LONGEST_LINE = 2000
+_MOST_LINES = 20000
 _CONTROL = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[()][0-9A-Za-z]|[=>78cDEHMNOZ])|\ufeff"
 )
@@ -43,8 +45,13 @@ def plain(text: str) -> list[str]:
 
 
 def raw_lines(text: str) -> list[str]:
-    """Split a text at line feeds, without what only a terminal is meant to see, and keep its tabs."""
-    return _CONTROL.sub("", text).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    """Split a text at line feeds, without what only a terminal is meant to see, and keep its tabs.
+
+    No tool prints a line of thousands of characters, or lines by the ten thousands; what is more is dropped, so that
+    nonsense costs little time. The last lines are kept: of several tables the last one counts.
+    """
+    found = _CONTROL.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return [line[:_LONGEST_LINE] for line in found.split("\n")[-_MOST_LINES:]]
 
 
 def lines(text: str) -> list[Line]:

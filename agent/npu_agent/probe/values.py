@@ -9,10 +9,11 @@ from npu_agent.probe.model import HEALTH_WORDS, Number
 
 ABSENT = ("NA", "-", "")
 
-_INTEGER = re.compile(r"\d{1,9}", re.ASCII)
-_COUNT = re.compile(r"\d{1,20}", re.ASCII)
+# No tool pads a number with zeros: one that begins so has lost something.
+_INTEGER = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
+_COUNT = re.compile(r"0|[1-9]\d{0,19}", re.ASCII)
 _OCTET = re.compile(r"\d{1,3}", re.ASCII)
-_NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,6})?", re.ASCII)
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,6})?", re.ASCII)
 _BUS_ID = re.compile(r"(?:[0-9A-Fa-f]{4}){1,2}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]", re.ASCII)
 _NO_BUS = re.compile(r"0+:00:00\.0")
 _NAME = re.compile(r"(?:Ascend )?[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
