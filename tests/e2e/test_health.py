@@ -72,7 +72,7 @@ def healthy(prepared: Fleet, node: Node) -> Iterator[Node]:
 
 @pytest.fixture(scope="module")
 def quick(prepared: Fleet) -> Iterator[Node]:
-    """A node whose agent looks every other second, with a short rule of the site, and with the platform's health file."""
+    """A node whose agent looks every other second, by a short rule of the site, and keeps the platform file."""
     node = prepared.nodes[1]
     prepared.fault(node, "heal")
     node.run(f"mkdir -p /root/kept && cp -p {FILES} /root/kept/")
