@@ -83,9 +83,14 @@ class Monitor:
         with self._guard:
             self._publish(self._observer.snapshot(), counts=False)
 
-    @property
-    def ledger(self) -> Ledger:
-        return self._over_time.ledger
+    def news_of_faults(self) -> Optional[list[dict[str, Any]]]:
+        """Give what is known of faults over time, for keeping; None where nothing is new since the last call."""
+        with self._guard:
+            ledger = self._over_time.ledger
+            if not ledger.changed:
+                return None
+            ledger.changed = False
+            return ledger.to_document()
 
     def cycle(self, publish: Callable[[], object] = lambda: None) -> View:
         """Look once, judge, publish; then ask what the table did not tell, until the next look is due, and judge again.

@@ -108,10 +108,9 @@ class Publisher:
             ready=now.health.ready,
         )
         keep: dict[str, Any] = {}
-        ledger = self._from.monitor.ledger
-        if ledger.changed:
-            ledger.changed = False
-            keep[memory.LEDGER] = ledger.to_document()
+        faults = self._from.monitor.news_of_faults()
+        if faults is not None:
+            keep[memory.LEDGER] = faults
         if picture.key() != self._before.key():
             keep[memory.PICTURE] = memory.dated(picture, now.node.boot_id)
         history.record(changes(self._before, picture, now.health.reasons), keep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,7 @@ class Restarted:
 
     def __init__(self, folder: Path) -> None:
         self.node = FakeNode(folder)
+        self.kept: list[dict[str, Any]] = []
         self.sick()
 
     def sick(self) -> None:
@@ -71,7 +73,8 @@ class Restarted:
         view = self.node.monitor.view()
         same = boot == (self.node.root / "proc/sys/kernel/random/boot_id").read_text().strip()
         components = {component.name: component for component in view.components} if same else {}
-        ledger = Ledger.from_document(self.node.monitor.ledger.to_document())
+        self.kept = self.node.monitor.news_of_faults() or self.kept
+        ledger = Ledger.from_document(self.kept)
         self.node.boot(boot)
         self.node.start(Past(components, ledger))
 
@@ -131,3 +134,11 @@ def test_a_card_that_two_boots_did_not_bring_back_asks_for_other_hardware(tmp_pa
         told.append(restarted.npu().action)
         restarted.restart(boot)
     assert told == ["reboot-node", "reboot-node", "replace-hardware"]
+
+
+def test_only_news_of_faults_are_given_out(tmp_path: Path) -> None:
+    node = Restarted(tmp_path).node
+    node.cycles(1)
+    assert [row["mark"] for row in node.monitor.news_of_faults() or []] == ["80E3A203"]
+    node.cycles(1)
+    assert node.monitor.news_of_faults() is None
