@@ -53,7 +53,8 @@ def status(arguments: argparse.Namespace) -> Result:
 @_asks
 def health(arguments: argparse.Namespace) -> Result:
     verdict = client.get(arguments.socket, "/v1/health")
-    rows = [[c["name"], c["state"], c["since"], c["action"], c["reason"]] for c in verdict["components"]]
+    found = [api.Component.from_dict(item) for item in verdict["components"]]
+    rows = [[c.name, c.state, c.since, c.action, "; ".join(filter(None, (c.reason, c.advice)))] for c in found]
     text = table(["COMPONENT", "STATE", "SINCE", "ACTION", "REASON"], rows)
     return Result(verdict, text, 0 if verdict["ready"] else FAILED)
 

@@ -47,7 +47,13 @@ def test_status_is_one_screen(served: Served, capsys: pytest.CaptureFixture[str]
 def test_health_is_1_when_the_node_is_not_ready(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "health", "--socket", served.path)
     assert code == 1
-    assert "reset-npu" in out
+    assert out.splitlines()[1].split(maxsplit=4) == [
+        "npu/3",
+        "unhealthy",
+        "-",
+        "reset-npu",
+        "Alarm; resetting NPU 3 resets all 8",
+    ]
 
 
 def test_what_is_unknown_is_a_dash(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
