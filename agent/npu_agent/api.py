@@ -149,7 +149,11 @@ class Holder(Wire):
 
 @dataclass(frozen=True)
 class Component(Wire):
-    """One judged part of the node; `since` and `observed_at` are ISO 8601 UTC with a Z."""
+    """One judged part of the node; `since` and `observed_at` are ISO 8601 UTC with a Z.
+
+    `marks` name the fault: error codes, or short words. `resets` are the NPUs that the advised reset takes along, and
+    `hits` who uses them.
+    """
 
     name: str
     state: str
@@ -157,6 +161,10 @@ class Component(Wire):
     action: str = "none"
     since: Optional[str] = None
     observed_at: Optional[str] = None
+    marks: list[str] = field(default_factory=list)
+    advice: str = ""
+    resets: list[int] = field(default_factory=list)
+    hits: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

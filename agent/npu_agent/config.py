@@ -48,6 +48,8 @@ class Config:
     run_dir: str = "/run/npufleet"
     facts_dir: str = "/etc/npufleet/facts.d"
     docker_socket: str = "/var/run/docker.sock"
+    rules_file: str = "/etc/npufleet/health.yaml"
+    platform_file: Optional[str] = None
     expected_npus: Optional[int] = None
     npu_smi: Optional[str] = None
     probe: Probe = field(default_factory=Probe)

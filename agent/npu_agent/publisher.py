@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
-from npu_agent import api, components, holders, nodefacts
+from npu_agent import api, components, holders, memory, nodefacts
+from npu_agent.changes import Picture, changes
+from npu_agent.health import rings
+from npu_agent.history import History
 from npu_agent.http.service import Published
 from npu_agent.monitor import Monitor, View
 from npu_agent.watch import DockerState, DockerWatch
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 _DOCKER_HELP = "1 when Docker answered the last time it was asked."
 _WORKLOAD_HELP = "1 for the state that the workload is in."
 _LEASE_HELP = "1 for every NPU that is leased."
+_TRIAL_HELP = "1 for every verdict of a rule that only reports."
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,28 @@ class Sources:
     monitor: Monitor
     watch: DockerWatch
     workloads: Workloads
+    history: Optional[History] = None
 
 
 class Publisher:
-    """refresh() is cheap when nothing changed: the parts are compared before anything is rendered."""
+    """refresh() is cheap when nothing changed: the parts are compared before anything is rendered.
 
-    def __init__(self, sources: Sources, node: api.Node) -> None:
+    `before` is the picture that was kept before the agent's start, and `remembered` what of it still holds: nothing
+    after a boot of the node.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        node: api.Node,
+        before: Optional[Picture] = None,
+        remembered: Optional[Mapping[str, api.Component]] = None,
+    ) -> None:
         self._from = sources
         self._node = node
         self._lock = threading.Lock()
-        self._since = components.Since()
+        self._before = before or Picture()
+        self._since = components.Since(remembered=remembered)
         self._key: Any = None
         self.current = Published(node=node, health=api.HealthReport(node.node, ready=False, state=api.UNKNOWN))
 
@@ -47,6 +63,8 @@ class Publisher:
             if key != self._key:
                 self.current = self._build(view, docker, shown, leases)
                 self._key = key
+                if view.looked and docker.asked:
+                    self._tell(view, shown, leases)
 
     def _build(
         self, view: View, docker: DockerState, shown: Sequence[api.Workload], leases: Sequence[api.Lease]
@@ -59,6 +77,7 @@ class Publisher:
         own = [components.docker(docker), *components.workloads(shown, conflicts, docker)]
         found = holders.find(npus, docker.containers, leases, processes, roots=view.roots)
         whole = view.with_holders(found).with_components(self._since.stamp(own))
+        judged = rings.advise(whole.components, whole.npus, self._from.monitor.rules)
         return Published(
             node=self._describe(view),
             health=api.HealthReport(
@@ -66,14 +85,36 @@ class Publisher:
                 whole.ready,
                 whole.state,
                 list(whole.reasons),
-                sorted(whole.components, key=_by_name),
+                sorted(judged, key=_by_name),
             ),
             npus=whole.npus,
             observed_at=view.observed_at,
             observed_monotonic=view.observed_monotonic,
             complete=view.complete,
-            metrics=metrics.render(whole, metrics_extra(npus, docker, shown, leases)),
+            metrics=metrics.render(whole, metrics_extra(npus, docker, shown, leases, view.trials)),
         )
+
+    def _tell(self, view: View, shown: Sequence[api.Workload], leases: Sequence[api.Lease]) -> None:
+        """Put what has changed since the last picture into the history, and keep the picture for the next start."""
+        history, now = self._from.history, self.current
+        if history is None:
+            return
+        picture = Picture(
+            components={component.name: component for component in now.health.components},
+            workloads={workload.name: workload.state for workload in shown},
+            leases={lease.npu: lease.workload for lease in leases},
+            trials=dict(view.trials),
+            cordoned=now.node.cordoned,
+            ready=now.health.ready,
+        )
+        keep: dict[str, Any] = {}
+        faults = self._from.monitor.news_of_faults()
+        if faults is not None:
+            keep[memory.LEDGER] = faults
+        if picture.key() != self._before.key():
+            keep[memory.PICTURE] = memory.dated(picture, now.node.boot_id)
+        history.record(changes(self._before, picture, now.health.reasons), keep)
+        self._before = picture
 
     def _describe(self, view: View) -> api.Node:
         return api.Node(
@@ -95,7 +136,11 @@ def _by_name(component: api.Component) -> tuple[str, int, str]:
 
 
 def metrics_extra(
-    npus: Sequence[int], docker: DockerState, shown: Sequence[api.Workload], leases: Sequence[api.Lease]
+    npus: Sequence[int],
+    docker: DockerState,
+    shown: Sequence[api.Workload],
+    leases: Sequence[api.Lease],
+    trials: Optional[Mapping[str, Sequence[str]]] = None,
 ) -> Extra:
     """What the metrics tell beside the monitor's view."""
     from npu_agent.metrics import ContainerLabel, Extra, Sample  # noqa: PLC0415  # see Publisher
@@ -111,5 +156,10 @@ def metrics_extra(
     ]
     gauges += [
         Sample("npufleet_lease", _LEASE_HELP, 1.0, {"npu": str(item.npu), "workload": item.workload}) for item in leases
+    ]
+    told = {(name, trial.partition(" ")[0]) for name, found in (trials or {}).items() for trial in found}
+    gauges += [
+        Sample("npufleet_rule_dry_run", _TRIAL_HELP, 1.0, {"component": name, "rule": rule})
+        for name, rule in sorted(told)
     ]
     return Extra(containers=labels, gauges=gauges)

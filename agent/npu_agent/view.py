@@ -24,7 +24,11 @@ class ProbeStats:
 
 @dataclass(frozen=True)
 class View:
-    """One published state. `sequence` grows with every view that is published."""
+    """One published state. `sequence` grows with every view that is published.
+
+    `looked` says that the tools were asked at least once since the start, with whatever result. `trials` are what
+    rules that only report would say, by component.
+    """
 
     node: str
     sequence: int = 0
@@ -37,6 +41,8 @@ class View:
     observed_at: Optional[str] = None
     observed_monotonic: Optional[float] = None
     complete: bool = False
+    looked: bool = False
+    trials: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stale: bool = True
     driver_version: Optional[str] = None
     chip: Optional[str] = None

@@ -85,6 +85,14 @@ def _probed(document: dict[str, Any]) -> Result:
     return Result(document, "\n".join(parts), 0 if understood else FAILED)
 
 
+def withdraw(arguments: argparse.Namespace) -> Result:
+    from npu_agent import config, platform_file  # noqa: PLC0415  # see run
+
+    settings = config.load(arguments.config)
+    done = settings.platform_file is not None and platform_file.withdraw(Path(settings.platform_file))
+    return Result({"withdrawn": done}, "withdrawn" if done else "There is nothing to withdraw.")
+
+
 def doctor(arguments: argparse.Namespace) -> Result:
     from npu_agent.cli import checks  # noqa: PLC0415  # see run
 

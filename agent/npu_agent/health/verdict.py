@@ -25,12 +25,19 @@ _NOT_THE_NODES = "workload/"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check found: one sentence why, and what to do. `reason` is empty only for plainly healthy components."""
+    """What a check found: one sentence why, and what to do. `reason` is empty only for plainly healthy components.
+
+    `marks` name the fault for rules about time: error codes, or short words. A verdict that is worse than the one
+    before is believed after `looks` in a row. `trials` are sentences of rules that only report.
+    """
 
     name: str
     state: str
     reason: str = ""
     action: str = "none"
+    marks: tuple[str, ...] = ()
+    looks: int = 1
+    trials: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,23 @@ def gravest(verdicts: Iterable[Verdict]) -> Verdict:
     worst = ordered[0]
     action = max((v.action for v in ordered if v.state == worst.state), key=_DRASTIC.index)
     reasons = dict.fromkeys(v.reason for v in ordered if v.state == worst.state and v.reason)
-    return Verdict(worst.name, worst.state, "; ".join(reasons), action)
+    return Verdict(
+        worst.name,
+        worst.state,
+        "; ".join(reasons),
+        action,
+        marks=tuple(dict.fromkeys(mark for v in ordered for mark in v.marks)),
+        looks=min(v.looks for v in ordered if v.state == worst.state),
+        trials=tuple(dict.fromkeys(trial for v in ordered for trial in v.trials)),
+    )
+
+
+def more_drastic(one: str, other: str) -> str:
+    return max(one, other, key=_DRASTIC.index)
+
+
+def graver(state: str, than: str) -> bool:
+    return _GRAVITY[state] > _GRAVITY[than]
 
 
 def overall(components: Iterable[api.Component], *, complete: bool = True) -> Overall:

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from npu_agent import __version__, api, schema
+from npu_agent import __version__, api, api_events, schema
 from npu_agent.http.endpoint import Endpoint
 
 _PLAIN: dict[Any, dict[str, Any]] = {
@@ -27,10 +27,14 @@ _ENUMS = {
     ("HealthReport", "state"): api.HEALTH_STATES,
     ("Workload", "state"): api.WORKLOAD_STATES,
     ("Holder", "kind"): api.HOLDER_KINDS,
+    ("Event", "kind"): api_events.KINDS,
+    ("FaultInfo", "state"): api.HEALTH_STATES,
+    ("FaultInfo", "action"): api.ACTIONS,
 }
 _TYPES = (
     api.Problem, api.Holder, api.Component, api.HealthReport, api.Npu, api.NpuReport, api.Node,
     api.Mount, api.Resolved, api.Workload, api.Lease,
+    api_events.Event, api_events.EventPage, api_events.FaultInfo,
 )  # fmt: skip
 _OPTIONAL_KEYS = {"Problem"}  # a problem document leaves out what does not apply
 _NO_CREDENTIAL = "Needs no credential."
@@ -88,9 +92,15 @@ def schemas() -> dict[str, Any]:
 
 
 def _answer(name: str) -> dict[str, Any]:
-    if "/" in name:
-        return {"description": "Text", "content": {name: {"schema": {"type": "string"}}}}
-    return {"description": name, "content": {"application/json": {"schema": _ref(name)}}}
+    """`name` is a schema or a media type, or several of them with a bar between."""
+    content: dict[str, Any] = {}
+    for part in name.split("|"):
+        if "/" in part:
+            content[part] = {"schema": {"type": "string"}}
+        else:
+            content["application/json"] = {"schema": _ref(part)}
+    description = next((part for part in name.split("|") if "/" not in part), "Text")
+    return {"description": description, "content": content}
 
 
 def _refusal(status: int) -> dict[str, Any]:

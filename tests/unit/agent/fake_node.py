@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Optional
 
-from npu_agent.monitor import Monitor, MonitorSettings
+from npu_agent.kernel_clock import KernelClock
+from npu_agent.monitor import Monitor, MonitorSettings, Past
 from npu_agent.run import Completed
 from unit.agent.recorded import healthy_table, read
 
@@ -18,13 +19,16 @@ GIB = 1024**3
 
 @dataclass
 class StillClock:
+    """`step_s` is how far the time of day was set by hand."""
+
     at: float = 1000.0
+    step_s: float = 0.0
 
     def monotonic(self) -> float:
         return self.at
 
     def now(self) -> datetime:
-        return datetime.fromisoformat("2026-01-01T00:00:00+00:00") + timedelta(seconds=self.at)
+        return datetime.fromisoformat("2026-01-01T00:00:00+00:00") + timedelta(seconds=self.at + self.step_s)
 
 
 @dataclass
@@ -101,6 +105,7 @@ class FakeNode:
     clock: StillClock = field(default_factory=StillClock)
     smi: FakeSmi = field(init=False)
     monitor: Monitor = field(init=False)
+    kernel: Optional[KernelClock] = field(default_factory=lambda: KernelClock(synchronised=True, error_s=0.01))
 
     def __post_init__(self) -> None:
         self.smi = FakeSmi(self.clock)
@@ -115,14 +120,26 @@ class FakeNode:
         self.write_facts("nic", {"interface": "enp67s0f5", "mtu": 1500})
         self.write("sys/class/net/enp67s0f5/operstate", "up\n")
         self.write("sys/class/net/enp67s0f5/mtu", "1500\n")
+        self.write("proc/meminfo", "MemTotal: 16000000 kB\nMemFree: 1000 kB\nMemAvailable: 15000000 kB\n")
+        self.boot("boot-1")
         self.start()
 
-    def start(self, **settings: Any) -> None:
+    def boot(self, boot_id: str) -> None:
+        self.write("proc/sys/kernel/random/boot_id", boot_id + "\n")
+
+    def write_rules(self, text: str) -> None:
+        self.write("etc/npufleet/health.yaml", text).chmod(0o644)
+
+    def start(self, past: Optional[Past] = None, **settings: Any) -> None:
         """Start the monitor anew, as after a restart of the agent."""
         chosen: dict[str, Any] = {"state_dir": "/nowhere/state", "docker_dir": "/nowhere/docker", **settings}
         run_dir = str(self.root / "run")
         self.monitor = Monitor(
-            MonitorSettings("node-1", run_dir=run_dir, root=str(self.root), **chosen), clock=self.clock, run=self.smi
+            MonitorSettings("node-1", run_dir=run_dir, root=str(self.root), **chosen),
+            clock=self.clock,
+            run=self.smi,
+            past=past,
+            kernel=lambda: self.kernel,
         )
 
     def write_pci(self, address: str, *, dead: bool = False) -> None:

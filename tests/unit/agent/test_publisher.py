@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from npu_agent import api, engine, publisher
+from npu_agent.components import Since
+from npu_agent.history import History
 from npu_agent.monitor import Monitor, MonitorSettings
 from npu_agent.run import Completed
 from npu_agent.watch import DockerWatch
@@ -92,3 +94,43 @@ def test_containers_are_labelled_by_the_npus_they_can_open(bench: Bench) -> None
         0: ["root"],
         1: ["root"],
     }
+
+
+def test_what_changes_is_written_down_in_order(made: publisher.Publisher, bench: Bench, tmp_path: Path) -> None:
+    history = History(tmp_path / "history.db")
+    sources = publisher.Sources(made._from.monitor, made._from.watch, bench.workloads, history)
+    told = publisher.Publisher(sources, api.Node("n1", "0.1"))
+    told.refresh()
+    history.write()
+    assert history.read(0).events == []  # nobody has looked yet
+    made._from.monitor.cycle()
+    made._from.watch.look()
+    told.refresh()
+    bench.workloads.put("job", spec(npus=[3]))
+    told.refresh()
+    history.write()
+    events = history.read(0).events
+    assert [(e.kind, e.subject) for e in events][-2:] == [("lease", "npu/3"), ("workload", "job")]
+    assert [e.subject for e in events].index("probe") < [e.subject for e in events].index("node")
+    assert history.recall("picture")["leases"] == [[3, "job"]]
+    before = len(events)
+    told.refresh()
+    history.write()
+    assert len(history.read(0).events) == before
+
+
+def test_docker_keeps_since_over_a_restart() -> None:
+    kept = {"docker": api.Component("docker", api.HEALTHY, "", "none", "long ago")}
+    since = Since(lambda: "now", kept)
+    asleep = api.Component("docker", api.UNKNOWN)
+    awake = api.Component("docker", api.HEALTHY)
+    assert [since.stamp([c])[0].since for c in (asleep, awake, awake, asleep, awake)] == [
+        "now", "long ago", "long ago", "now", "now",
+    ]  # fmt: skip
+
+
+def test_trials_are_gauges(bench: Bench) -> None:
+    state = DockerWatch(bench.engine, bench.reconciler).look()
+    found = publisher.metrics_extra([0], state, [], [], {"npu/3": ["mine would say unhealthy, none: x"]})
+    (gauge,) = [sample for sample in found.gauges if sample.name == "npufleet_rule_dry_run"]
+    assert gauge.labels == {"component": "npu/3", "rule": "mine"}

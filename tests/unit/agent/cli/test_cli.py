@@ -47,7 +47,13 @@ def test_status_is_one_screen(served: Served, capsys: pytest.CaptureFixture[str]
 def test_health_is_1_when_the_node_is_not_ready(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "health", "--socket", served.path)
     assert code == 1
-    assert "reset-npu" in out
+    assert out.splitlines()[1].split(maxsplit=4) == [
+        "npu/3",
+        "unhealthy",
+        "-",
+        "reset-npu",
+        "Alarm; resetting NPU 3 resets all 8",
+    ]
 
 
 def test_what_is_unknown_is_a_dash(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,3 +128,42 @@ def test_probe_of_a_command_that_is_none(capsys: pytest.CaptureFixture[str], com
 def test_a_broken_configuration_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, err = run(capsys, "run", "--config", str(tmp_path / "none.yaml"))
     assert (code, out, err.count("\n")) == (1, "", 1)
+
+
+EVENT = {
+    "seq": 7,
+    "at": "2026-01-01T00:00:00Z",
+    "kind": "health",
+    "subject": "npu/3",
+    "message": "npu/3 is unhealthy: x",
+}
+
+
+def test_events_are_lines_and_a_gap_is_told(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    served.documents["/v1/events"] = (200, {"events": [EVENT], "gap": True, "next": 7})
+    code, out, _ = run(capsys, "events", "--after", "3", "--socket", served.path)
+    assert code == 0
+    assert out.splitlines() == [
+        "(what came between is no longer kept)",
+        "7  2026-01-01T00:00:00Z  health    npu/3 is unhealthy: x",
+    ]
+    assert json.loads(run(capsys, "events", "--json", "--socket", served.path)[1])["next"] == 7
+
+
+def test_followed_events_are_printed_as_they_come(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    stream = (
+        f"retry: 2000\n\n: still here\n\nid: 7\nevent: health\ndata: {json.dumps(EVENT)}\n\nevent: gap\ndata: {{}}\n\n"
+    )
+    served.documents["/v1/events"] = (200, stream.encode())
+    code, out, _ = run(capsys, "events", "-f", "--socket", served.path)
+    assert (code, len(out.splitlines())) == (0, 2)
+    assert "npu/3 is unhealthy" in out
+
+
+def test_withdraw_without_a_platform_file_does_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    config = tmp_path / "agent.yaml"
+    config.write_text('{"node_name": "n"}')
+    assert run(capsys, "withdraw", "--config", str(config))[:2] == (0, "There is nothing to withdraw.\n")
+    config.write_text(json.dumps({"node_name": "n", "platform_file": str(tmp_path / "status.yaml")}))
+    (tmp_path / "status.yaml").write_text("resources: [{status: [{npu: 0, name: x}]}]")
+    assert run(capsys, "withdraw", "--config", str(config))[:2] == (0, "withdrawn\n")
