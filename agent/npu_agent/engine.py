@@ -57,6 +57,8 @@ class Container:
     restart_policy: str = "no"
     restart_count: int = 0
     restart_limit: int = 0
+    pid: Optional[int] = None
+    address: Optional[str] = None  # on the bridge network
 
     @property
     def active(self) -> bool:
@@ -137,7 +139,17 @@ def from_inspect(document: Mapping[str, Any]) -> Container:
         restart_policy=str(policy.get("Name", "")),
         restart_count=int(document.get("RestartCount") or 0),
         restart_limit=int(policy.get("MaximumRetryCount") or 0),
+        pid=state.get("Pid") or None,
+        address=_address(document.get("NetworkSettings") or {}),
     )
+
+
+def _address(settings: Mapping[str, Any]) -> Optional[str]:
+    """The container's address; which key has it depends on Docker's version."""
+    for network in (settings.get("Networks") or {}).values():
+        if network and network.get("IPAddress"):
+            return str(network["IPAddress"])
+    return settings.get("IPAddress") or None
 
 
 def _npus_of(host: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[frozenset[int], bool]:

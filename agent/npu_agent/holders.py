@@ -1,4 +1,4 @@
-"""Who really has each NPU: containers first, then leases, then processes that npu-smi sees. Pure but for /proc."""
+"""Who really has each NPU: containers first, then leases and reservations, then processes that npu-smi sees. Pure but for /proc."""
 
 from __future__ import annotations
 
@@ -64,6 +64,7 @@ def find(
     containers: Iterable[Container],
     leases: Iterable[api.Lease],
     processes: Iterable[Process] = (),
+    reservations: Iterable[api.Reservation] = (),
     container_id: Callable[[int], Optional[str]] = container_of_pid,
 ) -> dict[int, api.Holder]:
     """Holder by NPU. A running container of the leaseholder is named before anybody else on the same NPU."""
@@ -79,6 +80,9 @@ def find(
                 found[npu] = holder
     for npu, lease in owner.items():
         found.setdefault(npu, api.Holder(kind="workload", name=lease.workload, since=lease.since))
+    for kept in reservations:
+        for npu in kept.npus:
+            found.setdefault(npu, api.Holder(kind="reservation", name=kept.reservation, since=kept.since))
     for process in processes:
         if process.npu is not None and process.npu not in found:
             found[process.npu] = _of_process(process, by_id, container_id)

@@ -43,7 +43,8 @@ class Publisher:
         with self._lock:
             view, docker = self._from.monitor.view(), self._from.watch.current()
             shown, leases = self._from.workloads.all(), self._from.workloads.store.leases()
-            key = (view.sequence, docker, shown, leases)
+            cordons, kept = self._from.workloads.cordons.told(), self._from.workloads.reservations.all()
+            key = (view.sequence, docker, shown, leases, cordons, [one.reservation for one in kept])
             if key != self._key:
                 self.current = self._build(view, docker, shown, leases)
                 self._key = key
@@ -57,16 +58,16 @@ class Publisher:
         processes = self._from.workloads.current_processes(view)
         conflicts = holders.conflicts(npus, docker.containers, leases)
         own = [components.docker(docker), *components.workloads(shown, conflicts, docker)]
-        whole = view.with_holders(holders.find(npus, docker.containers, leases, processes)).with_components(
-            self._since.stamp(own)
-        )
+        cordons, kept = self._from.workloads.cordons.told(), self._from.workloads.reservations.all()
+        held = holders.find(npus, docker.containers, leases, processes, kept)
+        whole = view.with_holders(held).with_components(self._since.stamp(own))
         return Published(
-            node=self._describe(view),
+            node=self._describe(view, cordoned=cordons.cordoned),
             health=api.HealthReport(
                 self._node.node,
-                whole.ready,
+                whole.ready and not cordons.cordoned,
                 whole.state,
-                list(whole.reasons),
+                [*whole.reasons, *_cordon_reasons(cordons)],
                 sorted(whole.components, key=_by_name),
             ),
             npus=whole.npus,
@@ -76,17 +77,26 @@ class Publisher:
             metrics=metrics.render(whole, metrics_extra(npus, docker, shown, leases)),
         )
 
-    def _describe(self, view: View) -> api.Node:
+    def _describe(self, view: View, *, cordoned: bool) -> api.Node:
         return api.Node(
             node=self._node.node,
             agent_version=self._node.agent_version,
             boot_id=nodefacts.boot_id(),
             started_at=self._node.started_at,
+            cordoned=cordoned,
             driver_version=view.driver_version,
             chip=view.chip,
             npu_count=view.npu_count,
             facts=dict(view.facts),
         )
+
+
+def _cordon_reasons(cordons: api.Cordons) -> list[str]:
+    return [
+        f"cordoned by {cordon.owner}" + (f": {cordon.reason}" if cordon.reason else "")
+        for cordon in cordons.cordons
+        if cordon.npu is None
+    ]
 
 
 def _by_name(component: api.Component) -> tuple[str, int, str]:

@@ -36,6 +36,7 @@ def show(record: Record, container: Optional[Container], *, known: bool = True) 
         started_at=container.started_at if container else record.started_at,
         finished_at=(container.finished_at if ended else None) if container else record.finished_at,
         reason=reason,
+        restarts=record.restarts,
     )
 
 
@@ -48,11 +49,13 @@ def _state(record: Record, container: Optional[Container], *, known: bool) -> tu
         return _without_container(record, known=known)
     if record.phase == store.REMOVING:
         return (api.RUNNING if container.active else api.EXITED), record.reason
+    if record.restart_due is not None and not container.active:
+        return api.PENDING, record.reason
     if container.state == "restarting":
         return api.RUNNING, f"it ended and Docker restarts it ({container.restart_count} times so far)"
     if container.active:
         return api.RUNNING, "paused" if container.state == "paused" else ""
-    return api.EXITED, exit_reason(container)
+    return api.EXITED, (record.reason if record.phase == store.FINISHED else "") or exit_reason(container)
 
 
 def _without_container(record: Record, *, known: bool) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Workloads over HTTP: list, show, put, delete, logs."""
+"""Workloads over HTTP: list, show, put, restart, delete, logs."""
 
 from __future__ import annotations
 
@@ -30,11 +30,21 @@ async def one(service: Service, request: Request) -> Response:
 
 async def put(service: Service, request: Request) -> Response:
     name, document = request.path_params["name"], await reply.read_json(request)
+    reservation = request.query_params.get("reservation")
     try:
-        workload, created = await service.call(lambda: service.workloads.put(name, document))
+        workload, created = await service.call(lambda: service.workloads.put(name, document, reservation))
     finally:
         await service.call(service.changed)
     return reply.answer(workload.to_dict(), 201 if created else 200)
+
+
+async def restart(service: Service, request: Request) -> Response:
+    name = request.path_params["name"]
+    try:
+        workload = await service.call(lambda: service.workloads.restart(name))
+    finally:
+        await service.call(service.changed)
+    return reply.answer(workload.to_dict())
 
 
 async def delete(service: Service, request: Request) -> Response:
@@ -82,6 +92,11 @@ GRACE = Query(
     "Seconds between the stop signal and the kill; the spec's stop_grace_s when absent.",
     {"type": "integer", "minimum": 0, "maximum": GRACE_LIMIT_S},
 )
+RESERVATION = Query(
+    "reservation",
+    "The reservation whose NPUs the workload gets; it is used up.",
+    {"type": "string", "minLength": 1, "maxLength": 128},
+)
 TAIL = Query(
     "tail", "The last so many lines.", {"type": "integer", "minimum": 0, "maximum": TAIL_LIMIT, "default": TAIL_DEFAULT}
 )
@@ -97,7 +112,12 @@ ENDPOINTS = (
     Endpoint(
         "PUT", PATH, api.SCOPE_OPERATE, put, "put-workload",
         "Make it so: created now, or unchanged because it is so already",
-        {200: "Workload", 201: "Workload"}, (400, 408, 409, 413, 422, 503), takes="WorkloadSpec",
+        {200: "Workload", 201: "Workload"}, (400, 408, 409, 413, 422, 503), (RESERVATION,), takes="WorkloadSpec",
+    ),
+    Endpoint(
+        "POST", PATH + ":restart", api.SCOPE_OPERATE, restart, "restart-workload",
+        "Stop it and start its container again on the same NPUs",
+        {200: "Workload"}, (404, 409, 422, 503),
     ),
     Endpoint(
         "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-workload",

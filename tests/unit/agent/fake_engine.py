@@ -46,6 +46,7 @@ class FakeEngine:
         self.output: list[bytes] = [b"hello\n"]
         self.streams: list[FakeLogs] = []
         self._lock = threading.RLock()
+        self.pid = 0
         self._made = 0
 
     def _enter(self, operation: str) -> None:
@@ -100,7 +101,9 @@ class FakeEngine:
         return container_id
 
     def _run(self, container: str) -> None:
-        self._find(container)["State"].update(Status="running", StartedAt="2026-01-02T03:04:05.123456789Z")
+        self._find(container)["State"].update(
+            Pid=self.pid, Status="running", StartedAt="2026-01-02T03:04:05.123456789Z"
+        )
 
     def start(self, container: str) -> None:
         self._enter("start")

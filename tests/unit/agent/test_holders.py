@@ -48,16 +48,22 @@ def test_a_lease_holds_before_its_container_exists() -> None:
     assert holders.find(ALL, [], [lease(3, "a")])[3] == api.Holder("workload", "a", since="2026-01-01T00:00:00Z")
 
 
+def test_a_reservation_holds_what_nobody_has_yet() -> None:
+    kept = api.Reservation("big-job", [2, 3], since="2026-01-01T00:00:00Z")
+    found = holders.find(ALL, [container("c", {2})], [], (), [kept])
+    assert (found[2].name, found[3]) == ("c", api.Holder("reservation", "big-job", since="2026-01-01T00:00:00Z"))
+
+
 def test_processes_hold_what_nobody_else_does() -> None:
     processes = [FakeProcess(0, 42, "python"), FakeProcess(1, 43, "x"), FakeProcess(None, 44, "y")]
-    found = holders.find(ALL, [container("c", {1})], [], processes, lambda _pid: None)
+    found = holders.find(ALL, [container("c", {1})], [], processes, container_id=lambda _pid: None)
     assert found[0] == api.Holder("process", "python", pid=42)
     assert found[1].name == "c"
     assert set(found) == {0, 1}
 
 
 def test_a_process_in_a_container_is_that_container() -> None:
-    found = holders.find(ALL, [container("c", set())], [], [FakeProcess(0, 42, "p")], lambda _pid: "c" * 8)
+    found = holders.find(ALL, [container("c", set())], [], [FakeProcess(0, 42, "p")], container_id=lambda _pid: "c" * 8)
     assert (found[0].kind, found[0].name) == ("container", "c")
 
 
