@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 KIND = "drain"
 _KEY = "node"
-_AT_WORK = frozenset({store.RESERVED, store.CREATED, store.STARTED, store.REMOVING})
+_AT_WORK = frozenset({store.PULLING, store.RESERVED, store.CREATED, store.STARTED, store.REMOVING})
 
 
 class Drain:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Protocol
 
@@ -32,6 +32,10 @@ class NotFoundError(EngineError):
 
 class RefusedError(EngineError):
     """The engine answered, and said no."""
+
+
+class DeniedError(RefusedError):
+    """The registry wants another credential."""
 
 
 class NameTakenError(RefusedError):
@@ -112,7 +116,19 @@ class Engine(Protocol):
 
     def remove(self, container: str) -> None: ...
 
-    def logs(self, container: str, *, tail: Optional[int], follow: bool) -> LogStream: ...
+    def logs(
+        self,
+        container: str,
+        *,
+        tail: Optional[int],
+        follow: bool,
+        since_s: Optional[float] = None,
+        timestamps: bool = False,
+    ) -> LogStream: ...
+
+    def run_inside(self, container: str, command: Sequence[str], timeout_s: float) -> Optional[int]: ...
+
+    def pull(self, image: str) -> Iterator[Mapping[str, Any]]: ...
 
 
 def from_inspect(document: Mapping[str, Any]) -> Container:

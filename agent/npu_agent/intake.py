@@ -145,6 +145,8 @@ class Intake:
         try:
             if self._engine.image_exists(wanted.image):
                 return store.RESERVED
+            if wanted.pull == "missing":
+                return store.PULLING
         except engine.EngineError as error:
             raise lifecycle.as_problem(error, wanted.image) from error
         raise lifecycle.image_missing(wanted.image)

@@ -41,7 +41,9 @@ class Lifecycle:
     def started(self, record: Record) -> Record:
         """Write down that it runs, and since when."""
         since = {"boot_id": self._clock.boot_id, "at_s": self._clock.now_s()}
-        runs = dataclasses.replace(record, phase=store.STARTED, reason="", restart_due=None, run_since=since)
+        runs = dataclasses.replace(
+            record, phase=store.STARTED, reason="", restart_due=None, run_since=since, probe_failed=False
+        )
         return self._store.save(runs, store.LEASE_HELD)
 
     def _run(self, record: Record) -> None:

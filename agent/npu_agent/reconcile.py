@@ -77,11 +77,20 @@ class Reconciler:
         ended = record.phase in {store.FINISHED, store.FAILED} and (listed is None or not listed.active)
         if runs_on or ended:
             self._all.publish(record, listed)
+            if runs_on and listed is not None:
+                self._look_inside(record, listed)
+        elif record.phase == store.PULLING:
+            self._all.fetch(record)
         elif record.phase == store.REMOVING:
             self._all.publish(record, listed)
             self._background(lambda: self._quietly(record.name, lambda: self._remove(record.name)))
         else:
             self._settle(record.name)
+
+    def _look_inside(self, record: Record, container: Container) -> None:
+        look = self._all.insight.begin(record, container) if container.state == "running" else None
+        if look is not None:
+            self._background(look)
 
     def _remove(self, name: str) -> None:
         with self._all.locked(name, 0):
@@ -162,7 +171,8 @@ class Reconciler:
             words = f"{exit_reason(container)}; not restarted, because {owner} drains the node"
             self._finish(record, container, words)
         elif left is None:
-            self._plan_restart(record, container, container.exit_code, exit_reason(container))
+            words = f"{record.reason}; {exit_reason(container)}" if record.probe_failed else exit_reason(container)
+            self._plan_restart(record, container, container.exit_code, words)
         elif left > 0:
             self._all.publish(record, container)
         else:

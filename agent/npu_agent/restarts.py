@@ -28,8 +28,13 @@ def settings(asked: Any) -> dict[str, Any]:
 
 
 def wanted(record: Record, exit_code: Optional[int]) -> bool:
-    """Whether the policy asks for a start after an end with this code; the budget is another matter."""
+    """Whether the policy asks for a start after an end with this code; the budget is another matter.
+
+    Who is stopped because its probe failed did not end well, whatever it made of the stop signal.
+    """
     policy = record.restart.get("policy", NO)
+    if record.probe_failed:
+        return policy != NO
     return policy == ALWAYS or (policy == ON_FAILURE and exit_code != 0)
 
 

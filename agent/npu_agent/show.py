@@ -41,6 +41,8 @@ def show(record: Record, container: Optional[Container], *, known: bool = True) 
 
 
 def _state(record: Record, container: Optional[Container], *, known: bool) -> tuple[str, str]:
+    if record.phase == store.PULLING:
+        return api.PENDING, record.reason or "its image is being pulled"
     if record.phase in _PENDING:
         return api.PENDING, _PENDING[record.phase]
     if record.phase == store.FAILED:

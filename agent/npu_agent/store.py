@@ -16,6 +16,7 @@ from npu_agent import api, units
 from npu_agent.problem import ProblemError
 
 # The steps of a workload's life. A crash between two of them is repaired from the step that was written last.
+PULLING = "pulling"  # intent and leases are on disk, the image is being brought
 RESERVED = "reserved"  # intent and leases are on disk, the container may not exist
 CREATED = "created"  # the container exists, it may not be started
 STARTED = "started"  # Docker has started it; what became of it is observed
@@ -69,6 +70,7 @@ class Record:
     restarts: int = 0  # in a row, against the budget
     restart_due: Optional[dict[str, Any]] = None  # of the clock that survives jumps: boot_id and at_s
     run_since: Optional[dict[str, Any]] = None  # the same, for the last start
+    probe_failed: bool = False  # it was stopped because its probe failed
     mounts: list[dict[str, str]] = field(default_factory=list)  # what was checked: see mounts.py
 
     @classmethod

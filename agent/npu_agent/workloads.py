@@ -13,8 +13,10 @@ from npu_agent.clock import BootClock
 from npu_agent.cordons import Cordons
 from npu_agent.drain import Drain
 from npu_agent.engine import Container, Engine
+from npu_agent.insight import Insight
 from npu_agent.intake import Intake, Node, Seen, Wanted
 from npu_agent.problem import ProblemError, docker_unreachable, invalid
+from npu_agent.pulls import Pulls
 from npu_agent.reservations import TTL_DEFAULT_S, Clock, Reservations, check_name
 from npu_agent.show import show
 from npu_agent.store import Record, Store
@@ -45,6 +47,9 @@ class Workloads:
         self.reservations = Reservations(records, self.clock)
         self.drain = Drain(records, self.cordons, self.reservations, self.clock)
         self.intake = Intake(containers, records, node, self.cordons, self.reservations)
+        self.pulls = Pulls(containers)
+        self.insight = Insight(containers, self.clock)
+        self.insight.on_unhealthy = self.unhealthy
         self._locks: dict[str, tuple[threading.Lock, int]] = {}
         self._locks_guard = threading.Lock()
         self._shown_guard = threading.Lock()
@@ -71,13 +76,14 @@ class Workloads:
 
     def publish(self, record: Record, container: Optional[Container], *, known: bool = True) -> api.Workload:
         """Show it, unless its record is gone: who read the record before a removal must not bring it back."""
-        shown = show(record, container, known=known)
+        shown = self.insight.tell(show(record, container, known=known))
         with self._shown_guard:
             if self.store.get(record.name) is not None:
                 self._shown = dict(sorted({**self._shown, record.name: shown}.items()))
         return shown
 
     def unpublish(self, name: str) -> None:
+        self.insight.forget(name)
         with self._shown_guard:
             self._shown = {key: value for key, value in self._shown.items() if key != name}
 
@@ -124,6 +130,9 @@ class Workloads:
             if existing is not None and not _may_replace(existing, wanted.sha256):
                 return self._unchanged(existing, wanted.sha256), False
             record = self.intake.admit(wanted, reservation)
+            if record.phase == store.PULLING:
+                self.fetch(record)
+                return self.get(name), True
             self.publish(record, None)
             return self._start(record), True
 
@@ -142,6 +151,40 @@ class Workloads:
         if asked is None:
             raise invalid("npus", "Nothing says how many NPUs are to be kept.", "Give npus or a spec.")
         return self.intake.reserve(name, asked, int(document.get("ttl_s", TTL_DEFAULT_S)), wanted)
+
+    def fetch(self, record: Record) -> None:
+        """Bring the image in a thread, and go on with the start when it is there."""
+        name = record.name
+
+        def wanted() -> bool:
+            now = self.store.get(name)
+            return now is not None and now.phase == store.PULLING
+
+        self.publish(dataclasses.replace(record, reason=self.pulls.words(name) or ""), None)
+        self.pulls.begin(name, str(record.resolved["image"]), wanted, lambda failure: self._fetched(name, failure))
+
+    def _fetched(self, name: str, failure: Optional[str]) -> None:
+        with self.locked(name):
+            record = self.store.get(name)
+            if record is None or record.phase != store.PULLING:
+                return
+            if failure is None:
+                with contextlib.suppress(ProblemError):  # the record says what became of it
+                    self._start(self.store.save(dataclasses.replace(record, phase=store.RESERVED)))
+                return
+            failed = dataclasses.replace(record, phase=store.FAILED, reason=failure)
+            self.publish(self.store.save_and_release(failed), None)
+        self.on_change("failed", f"workload {name}: {failure}")
+
+    def unhealthy(self, name: str, words: str) -> None:
+        """A probe asks for a restart: the container is stopped, and its restart policy does the rest."""
+        with contextlib.suppress(engine.EngineError), self.locked(name, 0):
+            record = self._known(name)
+            container = self.lifecycle.find(record)
+            if record.phase == store.STARTED and container is not None and container.active:
+                self.on_change("probe-failed", f"workload {name} is stopped: its probe fails: {words}")
+                self.store.save(dataclasses.replace(record, reason=f"its probe failed: {words}", probe_failed=True))
+                self.engine.stop(container.id, record.stop_grace_s)
 
     def _unchanged(self, existing: Record, digest: str) -> api.Workload:
         if existing.phase == store.REMOVING:
