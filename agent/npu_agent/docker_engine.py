@@ -59,11 +59,7 @@ class DockerEngine:
         except docker.errors.APIError as error:
             if error.status_code == 409 and "already in use" in _words(error):
                 raise engine.NameTakenError(_words(error)) from error
-            raise (
-                _pull_error(_words(error))
-                if "pull access denied" in _words(error)
-                else engine.RefusedError(_words(error))
-            ) from error
+            raise engine.RefusedError(_words(error)) from error
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
             self._drop()
             raise engine.EngineUnreachableError(_words(error)) from error
@@ -145,6 +141,7 @@ class DockerEngine:
     def pull(self, image: str) -> Iterator[Mapping[str, Any]]:
         """Docker's own events; a pull that says nothing for long is given up."""
         import docker  # noqa: PLC0415  # see _connect
+        import requests.exceptions  # noqa: PLC0415  # see _connect
 
         class Impatient(docker.APIClient):  # type: ignore[misc]  # the SDK has no types
             """The SDK would wait for a silent pull for ever."""
@@ -160,6 +157,12 @@ class DockerEngine:
                     if event.get("error"):
                         raise _pull_error(str(event["error"]))
                     yield event
+            except docker.errors.APIError as error:
+                raise _pull_error(_words(error)) from error
+            except requests.exceptions.RequestException as error:
+                if "timed out" in str(error).lower():
+                    raise engine.RefusedError(f"nothing came for {PULL_SILENCE_S} s") from error
+                raise
             finally:
                 puller.close()
 
@@ -185,7 +188,7 @@ class DockerEngine:
                     stream=True,
                     follow=follow,
                     tail="all" if tail is None else tail,
-                    since=since_s,
+                    since=since_s or None,  # the SDK takes no zero
                     timestamps=timestamps,
                 )
             except BaseException:

@@ -125,7 +125,7 @@ def _check_socket(source: str, shown: str, field: str) -> None:
 
 def _is_socket(path: str) -> bool:
     try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)
+        return stat.S_ISSOCK(Path(path).stat().st_mode)
     except OSError:
         return False
 

@@ -1,4 +1,4 @@
-"""Who really has each NPU: containers first, then leases and reservations, then processes that npu-smi sees. Pure but for /proc."""
+"""Who really has each NPU: containers first, then leases and reservations, then npu-smi's processes. Reads /proc."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from npu_agent.training_log import Reading
 log = logging.getLogger(__name__)
 
 TAIL_LINES = 500
-HEAD_BYTES = 512 * 1024
+LOG_BYTES = 512 * 1024
 # Without a probe, a training is told to stall after so many of its own iterations, and not before so many seconds.
 STALL_ITERATIONS = 20
 STALL_LEAST_S = 600.0
@@ -105,7 +105,8 @@ class Insight:
         """New lines only. Docker puts a moment of fixed width before each, so texts compare as times do."""
         found: list[str] = []
         last = state.read_to
-        for line in _text(self._engine.logs(container.id, tail=tail, follow=False, timestamps=True)).split("\n"):
+        stream = self._engine.logs(container.id, tail=tail, follow=False, timestamps=True)
+        for line in _text(stream, head=tail is None).split("\n"):
             moment, _, words = line.partition(" ")
             if moment > state.read_to and words:
                 found += training_log.lines_of(words)
@@ -172,14 +173,16 @@ def judged(
     return api.ProbeStatus(asked["kind"], state, outcome.words, failures, now)
 
 
-def _text(stream: engine.LogStream) -> str:
-    """At most so much: what is between head and tail of a long log is of no interest."""
+def _text(stream: engine.LogStream, *, head: bool) -> str:
+    """At most so much of its head or of its end: what is between them is of no interest."""
     taken = bytearray()
     try:
         for chunk in stream:
             taken += chunk
-            if len(taken) >= HEAD_BYTES:
+            if head and len(taken) >= LOG_BYTES:
                 break
+            if len(taken) > 2 * LOG_BYTES:
+                del taken[:-LOG_BYTES]
     finally:
         stream.close()
     return taken.decode("utf-8", "replace")

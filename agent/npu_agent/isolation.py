@@ -7,6 +7,7 @@ import re
 import stat
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from npu_agent import api
@@ -72,7 +73,7 @@ def resolve(spec: api.WorkloadSpec, policy: Policy) -> Isolation:
     )
 
 
-def _allow(allowed: bool, code: str, what: str, field_name: str, key: str) -> None:  # noqa: FBT001  # the policy's answer
+def _allow(allowed: bool, code: str, what: str, field_name: str, key: str) -> None:  # the policy's answer
     if not allowed:
         raise guard(
             code,
@@ -108,7 +109,7 @@ def _device(path: str, index: int, allowed: Collection[str]) -> str:
 
 def _is_device(path: str) -> bool:
     try:
-        mode = os.stat(path).st_mode
+        mode = Path(path).stat().st_mode
     except OSError:
         return False
     return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
@@ -129,4 +130,4 @@ def _capability(name: str, index: int, allowed: Collection[str]) -> str:
 
 def _plain(name: str) -> str:
     upper = name.upper()
-    return upper[len("CAP_") :] if upper.startswith("CAP_") else upper
+    return upper.removeprefix("CAP_")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from npu_agent import api, components, holders, nodefacts
 from npu_agent.http.service import Published
@@ -14,7 +14,7 @@ from npu_agent.watch import DockerState, DockerWatch
 from npu_agent.workloads import Workloads
 
 if TYPE_CHECKING:
-    from npu_agent.metrics import Extra
+    from npu_agent.metrics import Extra, Sample
 
 _DOCKER_HELP = "1 when Docker answered the last time it was asked."
 _WORKLOAD_HELP = "1 for the state that the workload is in."
@@ -105,6 +105,30 @@ def _by_name(component: api.Component) -> tuple[str, int, str]:
     return (kind, int(rest) if rest.isdecimal() else -1, rest)
 
 
+# Name, help and reading of what a workload prints about itself; a number that is not known gives no sample.
+_PROGRESS: tuple[tuple[str, str, Callable[[api.Progress], Optional[float]]], ...] = (
+    ("npufleet_workload_iteration", "The training's last iteration.", lambda p: p.iteration),
+    ("npufleet_workload_loss", "The training's last loss.", lambda p: p.loss),
+    ("npufleet_workload_iteration_ms", "Milliseconds that an iteration takes.", lambda p: p.iteration_ms),
+    (
+        "npufleet_workload_tokens_per_second_per_npu",
+        "Tokens per second and NPU, of all of the job's NPUs.",
+        lambda p: p.tokens_per_second_per_npu,
+    ),
+)
+
+
+def _progress_gauges(workload: api.Workload) -> Iterator[Sample]:
+    from npu_agent.metrics import Sample  # noqa: PLC0415  # see Publisher
+
+    labels = {"workload": workload.name}
+    yield Sample("npufleet_workload_restarts", "Restarts in a row.", float(workload.restarts), labels)
+    for name, words, read in _PROGRESS if workload.progress is not None and workload.state == api.RUNNING else ():
+        value = read(workload.progress) if workload.progress is not None else None
+        if value is not None:
+            yield Sample(name, words, float(value), labels)
+
+
 def metrics_extra(
     npus: Sequence[int], docker: DockerState, shown: Sequence[api.Workload], leases: Sequence[api.Lease]
 ) -> Extra:
@@ -123,4 +147,5 @@ def metrics_extra(
     gauges += [
         Sample("npufleet_lease", _LEASE_HELP, 1.0, {"npu": str(item.npu), "workload": item.workload}) for item in leases
     ]
+    gauges += [sample for item in shown for sample in _progress_gauges(item)]
     return Extra(containers=labels, gauges=gauges)

@@ -55,6 +55,8 @@ class Pulls:
             failure = self._try(name, image, wanted)
             if wanted():
                 done(failure)
+        except engine.EngineUnreachableError as error:
+            log.warning("the pull of %s waits for Docker: %s", image, error)  # the next cycle begins it again
         except Exception:
             log.exception("the pull of %s for workload %s ended", image, name)
         finally:
@@ -68,7 +70,7 @@ class Pulls:
                 self._pull(name, image, wanted)
             except (engine.NotFoundError, engine.DeniedError) as error:
                 return f"the image {image} cannot be pulled: {error}"
-            except engine.EngineError as error:
+            except engine.RefusedError as error:
                 words = str(error)
                 log.warning("pull of %s, attempt %d of %d: %s", image, attempt, ATTEMPTS, words)
             else:

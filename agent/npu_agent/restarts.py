@@ -32,7 +32,7 @@ def wanted(record: Record, exit_code: Optional[int]) -> bool:
 
     Who is stopped because its probe failed did not end well, whatever it made of the stop signal.
     """
-    policy = record.restart.get("policy", NO)
+    policy = str(record.restart.get("policy", NO))
     if record.probe_failed:
         return policy != NO
     return policy == ALWAYS or (policy == ON_FAILURE and exit_code != 0)

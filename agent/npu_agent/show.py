@@ -14,7 +14,11 @@ _SIGNALS = {
     139: "it crashed (signal 11)",
     143: "it was terminated (signal 15)",
 }
-_PENDING = {store.RESERVED: "its container is being created", store.CREATED: "its container is being started"}
+_PENDING = {
+    store.PULLING: "its image is being pulled",
+    store.RESERVED: "its container is being created",
+    store.CREATED: "its container is being started",
+}
 
 
 def show(record: Record, container: Optional[Container], *, known: bool = True) -> api.Workload:
@@ -41,10 +45,8 @@ def show(record: Record, container: Optional[Container], *, known: bool = True) 
 
 
 def _state(record: Record, container: Optional[Container], *, known: bool) -> tuple[str, str]:
-    if record.phase == store.PULLING:
-        return api.PENDING, record.reason or "its image is being pulled"
     if record.phase in _PENDING:
-        return api.PENDING, _PENDING[record.phase]
+        return api.PENDING, record.reason or _PENDING[record.phase]
     if record.phase == store.FAILED:
         return api.FAILED, record.reason
     if container is None:

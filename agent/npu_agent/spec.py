@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from npu_agent import api, guards, isolation, resources, restarts, schema
 from npu_agent.config import Policy

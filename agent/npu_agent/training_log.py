@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from npu_agent import api
 
@@ -93,7 +93,8 @@ def _argument(reading: Reading, line: str) -> Optional[Reading]:
     match = _ARGUMENT.match(line)
     if match is not None:
         key = {"seq_length": "sequence_length", "world_size": "npus"}.get(match[1], match[1])
-        return dataclasses.replace(reading, **{key: int(match[2])})
+        changes: dict[str, Any] = {key: int(match[2])}
+        return dataclasses.replace(reading, **changes)
     world = _WORLD.search(line)
     return None if world is None else dataclasses.replace(reading, npus=int(world[1]))
 
@@ -110,8 +111,8 @@ def _trainer(reading: Reading, line: str) -> Optional[Reading]:
         ms = None if seconds is None else round(seconds * 1000, 3)
         found = dataclasses.replace(found, iteration=int(bar[1]), iterations=int(bar[2]), iteration_ms=ms)
     for key, value in _TRAINER_KEY.findall(line[told.start() :]) if told is not None else ():
-        name = "loss" if key == "loss" else "tokens_per_second"
-        found = dataclasses.replace(found, **{name: float(value)})
+        changes: dict[str, Any] = {"loss" if key == "loss" else "tokens_per_second": float(value)}
+        found = dataclasses.replace(found, **changes)
     return found
 
 
@@ -146,7 +147,7 @@ def _int(match: Optional[re.Match[str]], otherwise: Optional[int]) -> Optional[i
 def progress(
     reading: Reading, given: dict[str, int], npus: int, findings: Iterable[str] = ()
 ) -> Optional[api.Progress]:
-    """In the API's words; `given` is the spec's `training`, `npus` those of this container. None when nothing is known."""
+    """In the API's words; `given` is the spec's `training`, `npus` those of this container. None before any number."""
     if reading.source is None:
         return None
     batch = reading.global_batch_size or given.get("global_batch_size")

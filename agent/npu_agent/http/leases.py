@@ -64,6 +64,7 @@ ENDPOINTS = (
         {200: "Reservation", 201: "Reservation"}, (400, 408, 409, 413, 422, 503), takes="ReservationRequest",
     ),
     Endpoint(
-        "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-reservation", "Give the NPUs back", {200: "Cancelled"}, (503,)
+        "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-reservation", "Give the NPUs back",
+        {200: "Cancelled"}, (503,),
     ),
 )  # fmt: skip

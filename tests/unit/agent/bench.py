@@ -9,10 +9,10 @@ from typing import Any, Optional
 
 from npu_agent import api
 from npu_agent.config import Policy
+from npu_agent.intake import Node
 from npu_agent.nodefacts import NodeFacts
 from npu_agent.reconcile import Reconciler
 from npu_agent.store import Store
-from npu_agent.intake import Node
 from npu_agent.workloads import Workloads
 from unit.agent.fake_engine import FakeEngine
 

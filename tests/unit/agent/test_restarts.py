@@ -29,7 +29,7 @@ def test_words_become_the_whole_policy() -> None:
     [("no", 1, False), ("on-failure", 0, False), ("on-failure", 3, True), ("on-failure", None, True),
      ("always", 0, True), ("always", 1, True)],
 )  # fmt: skip
-def test_the_policy_looks_at_the_exit_code(asked: str, code: int | None, again: bool) -> None:  # noqa: FBT001  # a table
+def test_the_policy_looks_at_the_exit_code(asked: str, code: int | None, again: bool) -> None:  # a table
     assert (restarts.after_end(record(asked), code, FakeClock()) is not None) is again
 
 
