@@ -172,21 +172,26 @@ class Reconciler:
             self._finish(record, container, words)
         elif left is None:
             words = f"{record.reason}; {exit_reason(container)}" if record.probe_failed else exit_reason(container)
-            self._plan_restart(record, container, container.exit_code, words)
+            again = self._plan_restart(record, container, container.exit_code, words)
+            if again is not None and not restarts.left_s(again, self._all.clock):
+                self._restart(again, container)
         elif left > 0:
             self._all.publish(record, container)
         else:
             self._restart(record, container)
 
-    def _plan_restart(self, record: Record, container: Container, code: Optional[int], words: str) -> None:
+    def _plan_restart(self, record: Record, container: Container, code: Optional[int], words: str) -> Optional[Record]:
+        """Write down when it is started again, or let it rest for good."""
         again = restarts.after_end(record, code, self._all.clock)
         if again is None:
             spent = restarts.wanted(record, code)
             self._finish(record, container, f"{words}; its restart budget is spent" if spent else words)
-            return
+            return None
         reason = f"{words}; {restarts.sentence(again, self._all.clock)}"
-        self._all.publish(self._all.store.save(dataclasses.replace(again, reason=reason)), container)
+        again = self._all.store.save(dataclasses.replace(again, reason=reason))
+        self._all.publish(again, container)
         self._all.on_change("restart-planned", f"workload {record.name}: {reason}")
+        return again
 
     def _restart(self, record: Record, container: Container) -> None:
         waits = self._all.intake.restart_waits_for(record, container.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from npu_agent import api, store
+from npu_agent import api, restarts, store
 from npu_agent.engine import Container
 from npu_agent.store import Record
 
@@ -53,8 +53,9 @@ def _state(record: Record, container: Optional[Container], *, known: bool) -> tu
         return _without_container(record, known=known)
     if record.phase == store.REMOVING:
         return (api.RUNNING if container.active else api.EXITED), record.reason
-    if record.restart_due is not None and not container.active:
-        return api.PENDING, record.reason
+    if record.phase == store.STARTED and container.ended_for_good and restarts.wanted(record, container.exit_code):
+        soon = f"{exit_reason(container)}; the next cycle decides whether it is restarted"
+        return api.PENDING, record.reason if record.restart_due is not None else soon
     if container.state == "restarting":
         return api.RUNNING, f"it ended and Docker restarts it ({container.restart_count} times so far)"
     if container.active:

@@ -197,7 +197,7 @@ def test_a_restart_that_docker_refuses_is_tried_again_until_the_budget_is_spent(
             raise engine.RefusedError("no such device")
 
     bench.engine.before = before
-    for _ in range(4):
+    for _ in range(3):
         bench.cycle()
     found = bench.workloads.get("job")
     assert (found.state, bench.leased()) == ("exited", {})
