@@ -59,6 +59,13 @@ def container_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
     return match[0] if match else None
 
 
+def place_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
+    """As above, but "" for a process of the host, and None for one that has ended."""
+    if not (proc / str(pid) / "cgroup").exists():
+        return None
+    return container_of_pid(pid, proc) or ""
+
+
 def find(
     npus: Sequence[int],
     containers: Iterable[Container],
@@ -110,4 +117,27 @@ def conflicts(npus: Sequence[int], containers: Iterable[Container], leases: Iter
                 continue
             if lease is not None or holder.kind == "workload":
                 found.append(Conflict(npu, holder, lease))
+    return found
+
+
+def intruders(
+    processes: Iterable[Process],
+    containers: Iterable[Container],
+    leases: Iterable[api.Lease],
+    place: Callable[[int], Optional[str]] = place_of_pid,
+) -> list[Conflict]:
+    """Processes on a leased NPU that are not the leaseholder's: of the host, or of a container without devices."""
+    owner = {lease.npu: lease.workload for lease in leases}
+    by_id = {container.id: container for container in containers}
+    found = []
+    for process in processes:
+        lease = owner.get(process.npu) if process.npu is not None else None
+        where = place(process.pid) if lease is not None and process.pid is not None else None
+        if process.npu is None or lease is None or where is None:
+            continue
+        container = by_id.get(where)
+        if where and (container is None or container.workload == lease):
+            continue  # its own, or of a container that came after the list was made
+        words = of_container(container) if container else api.Holder("process", process.name or "?", pid=process.pid)
+        found.append(Conflict(process.npu, words, lease))
     return found

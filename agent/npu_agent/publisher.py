@@ -57,6 +57,7 @@ class Publisher:
         npus = [npu.npu for npu in view.npus]
         processes = self._from.workloads.current_processes(view)
         conflicts = holders.conflicts(npus, docker.containers, leases)
+        conflicts += holders.intruders(processes, docker.containers, leases)
         own = [components.docker(docker), *components.workloads(shown, conflicts, docker)]
         cordons, kept = self._from.workloads.cordons.told(), self._from.workloads.reservations.all()
         held = holders.find(npus, docker.containers, leases, processes, kept)

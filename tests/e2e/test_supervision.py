@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -148,3 +151,34 @@ def test_what_a_training_prints_and_a_probe_finds_is_shown(clean: Node) -> None:
     assert dated.text.endswith(LINE + "\n")
     assert len(dated.text) > len(LINE) + 20
     assert clean.api("GET", "/v1/workloads/prints/logs", params={"since": "2100-01-01T00:00:00Z"}).text == ""
+
+
+@pytest.fixture
+def registry(clean: Node) -> Iterator[str]:
+    """A registry on the node itself that wants a credential; its address."""
+    program = base64.b64encode(Path(__file__).with_name("registry.py").read_bytes()).decode()
+    clean.run(f"echo {program} | base64 -d > /tmp/registry.py; docker save {IMAGE} > /tmp/image.tar")
+    clean.run("systemd-run --unit e2e-registry --collect python3 /tmp/registry.py /tmp/image.tar 5999")
+    wait_until("the registry answers", 20, lambda: clean.ssh("curl -s http://127.0.0.1:5999/v2/").returncode == 0)
+    yield "127.0.0.1:5999"
+    clean.remove_workload("pulled")
+    clean.run("systemctl stop e2e-registry; rm -rf /tmp/registry.py /tmp/image.tar /root/.docker/config.json")
+    clean.ssh("docker rmi 127.0.0.1:5999/ours/busybox:1")
+
+
+def test_an_image_is_pulled_with_the_nodes_own_credential(clean: Node, registry: str) -> None:
+    def put() -> int:
+        image = f"{registry}/ours/busybox:1"
+        answer = clean.put_workload("pulled", image=image, npus=1, command=SLEEP, pull="missing")
+        return int(answer.status_code)
+
+    assert put() == 201
+    found = wait_until("refused", 30, lambda: (w := workload(clean, "pulled"))["state"] == "failed" and w)
+    assert "cannot be pulled" in found["reason"]
+    known = json.dumps({"auths": {registry: {"auth": base64.b64encode(b"puller:opensesame").decode()}}})
+    clean.run(f"mkdir -p /root/.docker && echo {shlex.quote(known)} > /root/.docker/config.json")
+    assert put() == 201
+    wait_until("it runs", 30, lambda: workload(clean, "pulled")["state"] == "running")
+    journal = clean.run("journalctl -u npu-agent --no-pager -o cat")
+    assert "opensesame" not in journal + json.dumps(workload(clean, "pulled"))
+    assert base64.b64encode(b"puller:opensesame").decode() not in journal

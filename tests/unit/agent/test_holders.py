@@ -88,3 +88,28 @@ def test_a_stranger_with_a_workloads_label_is_a_stranger() -> None:
     copy = container("copy", {0}, labels={api.LABEL_WORKLOAD: "a"})
     found = holders.conflicts(ALL, [ours("a", {0}), copy], [lease(0, "a")])
     assert [(c.holder.kind, c.holder.name, c.lease) for c in found] == [("container", "copy", "a")]
+
+
+@pytest.mark.parametrize(
+    ("where", "named"),
+    [
+        ("", "process python (pid 42)"),
+        ("e" * 8, "container e"),
+        ("j" * 8, None),
+        ("f" * 8, None),
+        (None, None),
+    ],
+)
+def test_a_process_on_a_leased_npu_that_is_not_the_leaseholders(where: str | None, named: str | None) -> None:
+    job = Container("j" * 8, "npufleet-job", "running", {api.LABEL_WORKLOAD: "job"}, frozenset({3}))
+    processes = [FakeProcess(3, 42, "python"), FakeProcess(4, 43, "free"), FakeProcess(None, 44, "?")]
+    found = holders.intruders(processes, [job, container("e", set())], [lease(3, "job")], lambda _pid: where)
+    assert [(c.npu, c.holder.sentence(), c.lease) for c in found] == ([(3, named, "job")] if named else [])
+
+
+def test_where_a_process_is(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "cgroup").write_text("0::/system.slice/ssh.service\n")
+    (tmp_path / "8").mkdir()
+    (tmp_path / "8" / "cgroup").write_text(f"0::/docker/{'a' * 64}\n")
+    assert [holders.place_of_pid(pid, tmp_path) for pid in (7, 8, 9)] == ["", "a" * 64, None]
