@@ -21,6 +21,9 @@ LABEL_NPUS = "io.npufleet.npus"
 LABEL_SPEC = "io.npufleet.spec-sha256"
 CONTAINER_PREFIX = "npufleet-"
 
+# How many NPUs a profile asks where the spec says nothing.
+PROFILE_NPUS = {"train": "all", "aigc-lora": 1, "aigc-finetune": 8}
+
 HEALTHY = "healthy"
 DEGRADED = "degraded"
 UNHEALTHY = "unhealthy"

@@ -105,7 +105,9 @@ class Insight:
         """New lines only. Docker puts a moment of fixed width before each, so texts compare as times do."""
         found: list[str] = []
         last = state.read_to
-        stream = self._engine.logs(container.id, tail=tail, follow=False, timestamps=True)
+        # Only of this run: what the one before it printed is no progress.
+        since_s = units.seconds(container.started_at)
+        stream = self._engine.logs(container.id, tail=tail, follow=False, since_s=since_s, timestamps=True)
         for line in _text(stream, head=tail is None).split("\n"):
             moment, _, words = line.partition(" ")
             if moment > state.read_to and words:
@@ -139,11 +141,12 @@ class Insight:
         early = now - state.since_s < asked["start_period_s"]
         before = state.probe
         state.probe = judged(before, asked, outcome, early=early)
-        turned = before is None or before.state != api.UNHEALTHY
-        if state.probe.state == api.UNHEALTHY and turned:
+        if state.probe.state != api.UNHEALTHY:
+            return
+        if before is None or before.state != api.UNHEALTHY:
             log.warning("workload %s: its probe fails: %s", record.name, outcome.words)
-            if asked["action"] == "restart":
-                self.on_unhealthy(record.name, outcome.words)
+        if asked["action"] == "restart":  # at every look: the first may have met another change under way
+            self.on_unhealthy(record.name, outcome.words)
 
     def _outcome(self, state: State, asked: dict[str, Any], record: Record, container: Container) -> probes.Outcome:
         if asked["kind"] == probes.LOG_PROGRESS:

@@ -103,7 +103,7 @@ class Intake:
             before = self._reservations.get(name)
             try:
                 if before is not None:
-                    if not fits(before, asked):
+                    if not self._fits(before, asked):
                         raise mismatch(before, asked)
                     return self._reservations.renew(before, ttl_s), False
                 self._cordons.check_node()
@@ -122,11 +122,14 @@ class Intake:
             kept = self._reservations.get(reservation)
             if kept is None:
                 raise gone(reservation)
-            if not fits(kept, asked) and not (asked == "all" and len(kept.npus) == len(self._node.seen().npus)):
+            if not self._fits(kept, asked):
                 raise mismatch(kept, asked)
             asked = list(kept.npus)
         npus, more = self._choose(asked, reservation)
         return npus, [*notes, *more]
+
+    def _fits(self, kept: api.Reservation, asked: Any) -> bool:
+        return fits(kept, len(self._node.seen().npus) if asked == "all" else asked)
 
     def _choose(self, asked: Any, reservation: Optional[str]) -> tuple[list[int], list[str]]:
         view = self._node.seen()
@@ -198,7 +201,7 @@ class Intake:
 
 
 def fits(kept: api.Reservation, asked: Any) -> bool:
-    """Whether what is asked is what was reserved: as many, or the very ones."""
+    """Whether a count or a list of ids is what was reserved."""
     if isinstance(asked, list):
         return sorted(asked) == kept.npus
     return bool(asked == len(kept.npus))

@@ -116,6 +116,15 @@ class Lifecycle:
             return
         raise engine.RefusedError(f"the container {container.name} is still there after its removal")
 
+    def fail(self, record: Record, reason: str) -> Record:
+        """There is nothing to start: remove what was made, give the NPUs back, and keep the reason."""
+        container = self.find(record)
+        if container is not None:
+            self._remove(container, 0)
+        log.warning("workload %s failed: %s", record.name, reason)
+        failed = dataclasses.replace(record, phase=store.FAILED, container_id=None, restart_due=None, reason=reason)
+        return self._store.save_and_release(failed)
+
     def find(self, record: Record) -> Optional[Container]:
         """The workload's container as it is now, or None when it is really not there."""
         for key in (record.container_id, api.CONTAINER_PREFIX + record.name):

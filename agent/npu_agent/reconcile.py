@@ -137,13 +137,9 @@ class Reconciler:
         self._all.look(record.name)
 
     def _fail(self, record: Record, reason: str) -> None:
-        container = self._all.lifecycle.find(record)
-        if container is not None:
-            self._all.engine.remove(container.id)
-        failed = dataclasses.replace(record, phase=store.FAILED, container_id=None, reason=reason)
-        self._all.publish(self._all.store.save_and_release(failed), None)
+        self._all.publish(self._all.lifecycle.fail(record, reason), None)
         self._all.mark_released(record.npus)
-        log.warning("workload %s failed: %s", record.name, reason)
+        self._all.on_change("failed", f"workload {record.name}: {reason}")
 
     def _judge(self, record: Record, container: Optional[Container]) -> None:
         if container is None:

@@ -49,6 +49,8 @@ def check(spec: api.WorkloadSpec) -> None:
     if spec.npus is None and "npus" not in profile(spec.profile):
         raise invalid("npus", f"The profile {spec.profile} has no number of NPUs of its own.", "Give npus.")
     kind = spec.probe.get("kind")
+    if spec.probe.get("action") == "restart" and restarts.settings(spec.restart)["policy"] == restarts.NO:
+        raise invalid("probe.action", "A probe that restarts needs a restart policy.", "Give restart: on-failure.")
     needed = {"http": "port", "tcp": "port", "exit-code": "command"}.get(kind or "")
     if needed and needed not in spec.probe:
         raise invalid(f"probe.{needed}", f"A probe of the kind {kind} needs {needed}.")

@@ -169,16 +169,27 @@ class Workloads:
             if record is None or record.phase != store.PULLING:
                 return
             if failure is None:
-                with contextlib.suppress(ProblemError):  # the record says what became of it
-                    self._start(self.store.save(dataclasses.replace(record, phase=store.RESERVED)))
+                record = self.store.save(dataclasses.replace(record, phase=store.RESERVED))
+                failure = self._start_fetched(record)
+            if failure is None:
                 return
-            failed = dataclasses.replace(record, phase=store.FAILED, reason=failure)
-            self.publish(self.store.save_and_release(failed), None)
+            self.publish(self.lifecycle.fail(record, failure), None)
+            self.mark_released(record.npus)
         self.on_change("failed", f"workload {name}: {failure}")
+
+    def _start_fetched(self, record: Record) -> Optional[str]:
+        """Why it cannot be started, or None: it was promised, so it is not forgotten like one that is refused."""
+        try:
+            self.publish(self.lifecycle.bring_up(record), self.lifecycle.find(record))
+        except engine.EngineUnreachableError:
+            return None  # the next cycle goes on from its record
+        except engine.EngineError as error:
+            return f"Docker refused to start it: {error}"
+        return None
 
     def unhealthy(self, name: str, words: str) -> None:
         """A probe asks for a restart: the container is stopped, and its restart policy does the rest."""
-        with contextlib.suppress(engine.EngineError), self.locked(name, 0):
+        with contextlib.suppress(engine.EngineError, ProblemError), self.locked(name, 0):
             record = self._known(name)
             container = self.lifecycle.find(record)
             if record.phase == store.STARTED and container is not None and container.active:
@@ -235,6 +246,8 @@ class Workloads:
         """Stop it for good with its own grace, and keep the container for its logs."""
         with self.locked(name, wait_s):
             record = self._known(name)
+            if record.phase in {store.REMOVING, store.FINISHED, store.FAILED}:
+                return self.get(name)
             stopped, container = self.lifecycle.halt(record, record.stop_grace_s, reason)
             self.mark_released(record.npus)
             self.on_change("stopped", f"workload {name} is {reason}")

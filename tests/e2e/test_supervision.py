@@ -160,6 +160,7 @@ def registry(clean: Node) -> Iterator[str]:
     clean.run(f"echo {program} | base64 -d > /tmp/registry.py; docker save {IMAGE} > /tmp/image.tar")
     clean.run("systemd-run --unit e2e-registry --collect python3 /tmp/registry.py /tmp/image.tar 5999")
     wait_until("the registry answers", 20, lambda: clean.ssh("curl -s http://127.0.0.1:5999/v2/").returncode == 0)
+    wait_until("node ready", 60, lambda: ready(clean))
     yield "127.0.0.1:5999"
     clean.remove_workload("pulled")
     clean.run("systemctl stop e2e-registry; rm -rf /tmp/registry.py /tmp/image.tar /root/.docker/config.json")
@@ -167,17 +168,17 @@ def registry(clean: Node) -> Iterator[str]:
 
 
 def test_an_image_is_pulled_with_the_nodes_own_credential(clean: Node, registry: str) -> None:
-    def put() -> int:
+    def put() -> None:
         image = f"{registry}/ours/busybox:1"
         answer = clean.put_workload("pulled", image=image, npus=1, command=SLEEP, pull="missing")
-        return int(answer.status_code)
+        assert answer.status_code == 201, answer.text
 
-    assert put() == 201
+    put()
     found = wait_until("refused", 30, lambda: (w := workload(clean, "pulled"))["state"] == "failed" and w)
     assert "cannot be pulled" in found["reason"]
     known = json.dumps({"auths": {registry: {"auth": base64.b64encode(b"puller:opensesame").decode()}}})
     clean.run(f"mkdir -p /root/.docker && echo {shlex.quote(known)} > /root/.docker/config.json")
-    assert put() == 201
+    put()
     wait_until("it runs", 30, lambda: workload(clean, "pulled")["state"] == "running")
     journal = clean.run("journalctl -u npu-agent --no-pager -o cat")
     assert "opensesame" not in journal + json.dumps(workload(clean, "pulled"))

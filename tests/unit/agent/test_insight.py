@@ -64,6 +64,7 @@ def test_a_new_run_begins_anew(bench: Bench) -> None:
     container = start(bench, restart="always")
     bench.engine.output = [line(7)]
     bench.cycle()
+    assert bench.engine.since == 1767323045  # the start of this run: what the last one printed is no progress
     bench.engine.output = []
     bench.engine.finish(container, 1)
     bench.cycle()

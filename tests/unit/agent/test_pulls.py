@@ -108,6 +108,19 @@ def test_docker_away_in_a_pull_fails_nothing(bench: Bench, queue: Queue) -> None
     assert bench.workloads.get("job").state == "running"
 
 
+def test_what_was_promised_is_not_forgotten_when_its_start_fails(bench: Bench, queue: Queue) -> None:
+    def before(operation: str) -> None:
+        if operation == "start":
+            raise engine.RefusedError("no such device")
+
+    bench.engine.before = before
+    put(bench)
+    queue.run()
+    found = bench.workloads.get("job")
+    assert (found.state, found.reason) == ("failed", "Docker refused to start it: no such device")
+    assert (bench.leased(), bench.engine.documents) == ({}, {})
+
+
 def test_a_delete_ends_it(bench: Bench, queue: Queue) -> None:
     put(bench)
     bench.workloads.delete("job")

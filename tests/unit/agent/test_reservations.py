@@ -61,6 +61,8 @@ def test_the_same_again_renews_and_another_is_refused(bench: Bench) -> None:
     kept, created = bench.workloads.reserve("r1", {"npus": 2, "ttl_s": 30})
     assert (created, kept.expires_in_s, kept.npus) == (False, 30, [0, 1])
     assert refused(lambda: bench.workloads.reserve("r1", {"npus": 3})).code == api.CODE_RESERVATION_OTHER
+    bench.workloads.reservations.cancel("r1")
+    assert [bench.workloads.reserve("r2", {"npus": "all"})[1] for _ in range(2)] == [True, False]
 
 
 def test_the_spec_must_ask_what_was_reserved(bench: Bench) -> None:

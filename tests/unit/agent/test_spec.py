@@ -144,6 +144,7 @@ def test_a_number_in_the_spec_counts_more_than_the_profiles() -> None:
         ({"probe": {"kind": "tcp"}}, "probe.port"),
         ({"probe": {"kind": "exit-code"}}, "probe.command"),
         ({"probe": {"kind": "smoke"}}, "probe.kind"),
+        ({"probe": {"kind": "tcp", "port": 80, "action": "restart"}}, "probe.action"),
         ({"restart": {"backoff_s": 3}}, "restart"),
     ],
 )
@@ -179,3 +180,8 @@ def test_own_mounts_come_after_the_drivers_with_real_paths(facts: NodeFacts, tmp
     with pytest.raises(ProblemError) as caught:
         plan(facts, policy=policy, mounts=mounts * 2)
     assert caught.value.problem.field == "mounts.1.target"
+
+
+def test_the_fleet_side_knows_the_profiles_numbers() -> None:
+    told = {path.stem: spec.profile(path.stem).get("npus") for path in spec.PROFILES.glob("*.yaml")}
+    assert {name: npus for name, npus in told.items() if npus is not None} == api.PROFILE_NPUS
