@@ -126,7 +126,7 @@ class Reconciler:
             taken = holders.claimed(other, record.npus) & set(record.npus) if other.active else set()
             if taken:
                 words = holders.of_container(other).sentence()
-                self._all.undo(record, f"NPU {min(taken)} was taken by {words} while the agent was down")
+                self._fail(record, f"NPU {min(taken)} was taken by {words} while the agent was down")
                 return
         log.info("workload %s: an interrupted start is resumed", record.name)
         try:

@@ -72,7 +72,9 @@ def test_an_npu_that_somebody_took_meanwhile_is_left_to_him(bench: Bench) -> Non
     bench.engine.add("vllm", DAVINCI_0, running=True)
     bench.cycle()
     assert bench.engine.running == ["vllm"]
-    assert (bench.leased(), bench.workloads.all()) == ({}, [])
+    found = bench.workloads.get("job")
+    assert (bench.leased(), found.state) == ({}, "failed")
+    assert found.reason == "NPU 0 was taken by container vllm while the agent was down"
 
 
 def test_a_resumed_start_that_docker_refuses_is_told_as_failed(bench: Bench) -> None:
