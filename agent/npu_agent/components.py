@@ -40,6 +40,10 @@ def _workload(workload: api.Workload, conflicts: Sequence[Conflict], *, seen: bo
             return api.Component(name, api.UNHEALTHY, reason, "fix-configuration")
     if workload.state == api.FAILED or (workload.state == api.EXITED and workload.exit_code not in {0, None}):
         return api.Component(name, api.UNHEALTHY, workload.reason, "restart-workload")
+    if workload.probe is not None and workload.state == api.RUNNING and workload.probe.state == api.UNHEALTHY:
+        return api.Component(name, api.UNHEALTHY, f"its probe fails: {workload.probe.reason}", "restart-workload")
+    if workload.progress is not None and workload.progress.findings and workload.state == api.RUNNING:
+        return api.Component(name, api.DEGRADED, "; ".join(workload.progress.findings), "none")
     if workload.state == api.PENDING or (workload.state == api.RUNNING and not seen):
         return api.Component(name, api.UNKNOWN, workload.reason or "Docker does not tell whether it runs")
     return api.Component(name, api.HEALTHY, workload.reason or "it runs")

@@ -27,13 +27,14 @@ from npu_agent.history import History
 from npu_agent.http import server
 from npu_agent.http.app import make_app
 from npu_agent.http.service import Pulse, Service
+from npu_agent.intake import Node
 from npu_agent.monitor import Monitor, MonitorSettings
 from npu_agent.platform_file import PlatformFile
 from npu_agent.publisher import Publisher, Sources
 from npu_agent.reconcile import Reconciler
 from npu_agent.store import Store
 from npu_agent.watch import STALE_AFTER_S, DockerWatch
-from npu_agent.workloads import Node, Workloads
+from npu_agent.workloads import Workloads
 
 log = logging.getLogger(__name__)
 

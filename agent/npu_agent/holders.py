@@ -1,4 +1,4 @@
-"""Who really has each NPU: containers first, then leases, then processes that npu-smi sees. Pure but for /proc."""
+"""Who really has each NPU: containers first, then leases and reservations, then npu-smi's processes. Reads /proc."""
 
 from __future__ import annotations
 
@@ -76,11 +76,19 @@ def name_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
         return None
 
 
+def place_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
+    """As above, but "" for a process of the host, and None for one that has ended."""
+    if not (proc / str(pid) / "cgroup").exists():
+        return None
+    return container_of_pid(pid, proc) or ""
+
+
 def find(
     npus: Sequence[int],
     containers: Iterable[Container],
     leases: Iterable[api.Lease],
     processes: Iterable[Process] = (),
+    reservations: Iterable[api.Reservation] = (),
     container_id: Callable[[int], Optional[str]] = container_of_pid,
     roots: Mapping[int, Sequence[int]] = MappingProxyType({}),
 ) -> dict[int, api.Holder]:
@@ -101,6 +109,9 @@ def find(
                 found[npu] = holder
     for npu, lease in owner.items():
         found.setdefault(npu, api.Holder(kind="workload", name=lease.workload, since=lease.since))
+    for kept in reservations:
+        for npu in kept.npus:
+            found.setdefault(npu, api.Holder(kind="reservation", name=kept.reservation, since=kept.since))
     for process in processes:
         if process.npu is not None and process.npu not in found:
             found[process.npu] = _of_process(process, by_id, container_id)
@@ -132,4 +143,27 @@ def conflicts(npus: Sequence[int], containers: Iterable[Container], leases: Iter
                 continue
             if lease is not None or holder.kind == "workload":
                 found.append(Conflict(npu, holder, lease))
+    return found
+
+
+def intruders(
+    processes: Iterable[Process],
+    containers: Iterable[Container],
+    leases: Iterable[api.Lease],
+    place: Callable[[int], Optional[str]] = place_of_pid,
+) -> list[Conflict]:
+    """Processes on a leased NPU that are not the leaseholder's: of the host, or of a container without devices."""
+    owner = {lease.npu: lease.workload for lease in leases}
+    by_id = {container.id: container for container in containers}
+    found = []
+    for process in processes:
+        lease = owner.get(process.npu) if process.npu is not None else None
+        where = place(process.pid) if lease is not None and process.pid is not None else None
+        if process.npu is None or lease is None or where is None:
+            continue
+        container = by_id.get(where)
+        if where and (container is None or container.workload == lease):
+            continue  # its own, or of a container that came after the list was made
+        words = of_container(container) if container else api.Holder("process", process.name or "?", pid=process.pid)
+        found.append(Conflict(process.npu, words, lease))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -17,7 +17,7 @@ from npu_agent.watch import DockerState, DockerWatch
 from npu_agent.workloads import Workloads
 
 if TYPE_CHECKING:
-    from npu_agent.metrics import Extra
+    from npu_agent.metrics import Extra, Sample
 
 _DOCKER_HELP = "1 when Docker answered the last time it was asked."
 _WORKLOAD_HELP = "1 for the state that the workload is in."
@@ -59,7 +59,8 @@ class Publisher:
         with self._lock:
             view, docker = self._from.monitor.view(), self._from.watch.current()
             shown, leases = self._from.workloads.all(), self._from.workloads.store.leases()
-            key = (view.sequence, docker, shown, leases)
+            cordons, kept = self._from.workloads.cordons.told(), self._from.workloads.reservations.all()
+            key = (view.sequence, docker, shown, leases, cordons, [one.reservation for one in kept])
             if key != self._key:
                 self.current = self._build(view, docker, shown, leases)
                 self._key = key
@@ -74,17 +75,19 @@ class Publisher:
         npus = [npu.npu for npu in view.npus]
         processes = self._from.workloads.current_processes(view)
         conflicts = holders.conflicts(npus, docker.containers, leases)
+        conflicts += holders.intruders(processes, docker.containers, leases)
         own = [components.docker(docker), *components.workloads(shown, conflicts, docker)]
-        found = holders.find(npus, docker.containers, leases, processes, roots=view.roots)
+        cordons, kept = self._from.workloads.cordons.told(), self._from.workloads.reservations.all()
+        found = holders.find(npus, docker.containers, leases, processes, kept, roots=view.roots)
         whole = view.with_holders(found).with_components(self._since.stamp(own))
         judged = rings.advise(whole.components, whole.npus, self._from.monitor.rules)
         return Published(
-            node=self._describe(view),
+            node=self._describe(view, cordoned=cordons.cordoned),
             health=api.HealthReport(
                 self._node.node,
-                whole.ready,
+                whole.ready and not cordons.cordoned,
                 whole.state,
-                list(whole.reasons),
+                [*whole.reasons, *_cordon_reasons(cordons)],
                 sorted(judged, key=_by_name),
             ),
             npus=whole.npus,
@@ -116,12 +119,13 @@ class Publisher:
         history.record(changes(self._before, picture, now.health.reasons), keep)
         self._before = picture
 
-    def _describe(self, view: View) -> api.Node:
+    def _describe(self, view: View, *, cordoned: bool) -> api.Node:
         return api.Node(
             node=self._node.node,
             agent_version=self._node.agent_version,
             boot_id=nodefacts.boot_id(),
             started_at=self._node.started_at,
+            cordoned=cordoned,
             driver_version=view.driver_version,
             chip=view.chip,
             npu_count=view.npu_count,
@@ -129,10 +133,42 @@ class Publisher:
         )
 
 
+def _cordon_reasons(cordons: api.Cordons) -> list[str]:
+    return [
+        f"cordoned by {cordon.owner}" + (f": {cordon.reason}" if cordon.reason else "")
+        for cordon in cordons.cordons
+        if cordon.npu is None
+    ]
+
+
 def _by_name(component: api.Component) -> tuple[str, int, str]:
     """npu/2 before npu/10."""
     kind, _, rest = component.name.partition("/")
     return (kind, int(rest) if rest.isdecimal() else -1, rest)
+
+
+# Name, help and reading of what a workload prints about itself; a number that is not known gives no sample.
+_PROGRESS: tuple[tuple[str, str, Callable[[api.Progress], Optional[float]]], ...] = (
+    ("npufleet_workload_iteration", "The training's last iteration.", lambda p: p.iteration),
+    ("npufleet_workload_loss", "The training's last loss.", lambda p: p.loss),
+    ("npufleet_workload_iteration_ms", "Milliseconds that an iteration takes.", lambda p: p.iteration_ms),
+    (
+        "npufleet_workload_tokens_per_second_per_npu",
+        "Tokens per second and NPU, of all of the job's NPUs.",
+        lambda p: p.tokens_per_second_per_npu,
+    ),
+)
+
+
+def _progress_gauges(workload: api.Workload) -> Iterator[Sample]:
+    from npu_agent.metrics import Sample  # noqa: PLC0415  # see Publisher
+
+    labels = {"workload": workload.name}
+    yield Sample("npufleet_workload_restarts", "Restarts in a row.", float(workload.restarts), labels)
+    for name, words, read in _PROGRESS if workload.progress is not None and workload.state == api.RUNNING else ():
+        value = read(workload.progress) if workload.progress is not None else None
+        if value is not None:
+            yield Sample(name, words, float(value), labels)
 
 
 def metrics_extra(
@@ -162,4 +198,5 @@ def metrics_extra(
         Sample("npufleet_rule_dry_run", _TRIAL_HELP, 1.0, {"component": name, "rule": rule})
         for name, rule in sorted(told)
     ]
+    gauges += [sample for item in shown for sample in _progress_gauges(item)]
     return Extra(containers=labels, gauges=gauges)

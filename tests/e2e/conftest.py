@@ -10,6 +10,7 @@ import pytest
 
 from support.fleet import Fleet, booted, failures
 from support.nodes import Node
+from support.workloads import sweep
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +66,11 @@ def metadata_is_local(fleet: Fleet) -> None:
 def node(request: pytest.FixtureRequest, prepared: Fleet) -> Node:
     index: int = request.param
     return prepared.nodes[index]
+
+
+@pytest.fixture
+def clean(node: Node) -> Iterator[Node]:
+    """The node with no workload before and after."""
+    sweep(node)
+    yield node
+    sweep(node)

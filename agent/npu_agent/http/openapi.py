@@ -30,10 +30,13 @@ _ENUMS = {
     ("Event", "kind"): api_events.KINDS,
     ("FaultInfo", "state"): api.HEALTH_STATES,
     ("FaultInfo", "action"): api.ACTIONS,
+    ("ProbeStatus", "state"): api.HEALTH_STATES,
+    ("Drain", "state"): api.DRAIN_STATES,
 }
 _TYPES = (
     api.Problem, api.Holder, api.Component, api.HealthReport, api.Npu, api.NpuReport, api.Node,
-    api.Mount, api.Resolved, api.Workload, api.Lease,
+    api.Mount, api.Resolved, api.Workload, api.Lease, api.ProbeStatus, api.Progress, api.Reservation,
+    api.Cordon, api.Cordons, api.Drain,
     api_events.Event, api_events.EventPage, api_events.FaultInfo,
 )  # fmt: skip
 _OPTIONAL_KEYS = {"Problem"}  # a problem document leaves out what does not apply
@@ -69,15 +72,31 @@ def _of_type(cls: type[api.Wire]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _listing(key: str, item: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {key: {"type": "array", "items": _ref(item)}}, "required": [key]}
+def _listing(**items: str) -> dict[str, Any]:
+    lists = {key: {"type": "array", "items": _ref(item)} for key, item in items.items()}
+    return {"type": "object", "properties": lists, "required": list(items)}
+
+
+# What a request may hold: the schema that is published is the one that validates.
+_REQUESTS = {
+    "WorkloadSpec": "workload",
+    "ReservationRequest": "reservation",
+    "CordonRequest": "cordon",
+    "DrainRequest": "drain",
+}
 
 
 def schemas() -> dict[str, Any]:
     found: dict[str, Any] = {cls.__name__: _of_type(cls) for cls in _TYPES}
-    found["WorkloadSpec"] = {key: value for key, value in schema.load("workload").items() if key != "$schema"}
-    found["Workloads"] = _listing("workloads", "Workload")
-    found["Leases"] = _listing("leases", "Lease")
+    for name, kind in _REQUESTS.items():
+        found[name] = {key: value for key, value in schema.load(kind).items() if key != "$schema"}
+    found["Workloads"] = _listing(workloads="Workload")
+    found["Leases"] = _listing(leases="Lease", reservations="Reservation")
+    found["Cancelled"] = {
+        "type": "object",
+        "properties": {"reservation": {"type": "string"}, "cancelled": {"type": "boolean"}},
+        "required": ["reservation", "cancelled"],
+    }
     found["Liveness"] = {
         "type": "object",
         "properties": {"status": {"type": "string", "enum": ["ok", "stuck"]}, "cycle_age_s": {"type": "number"}},

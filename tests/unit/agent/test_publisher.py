@@ -12,6 +12,7 @@ from npu_agent.monitor import Monitor, MonitorSettings
 from npu_agent.run import Completed
 from npu_agent.watch import DockerWatch
 from unit.agent.bench import Bench, spec
+from unit.agent.test_training_log import MEGATRON
 
 
 def silent(argv: Any, **_options: Any) -> Completed:
@@ -134,3 +135,26 @@ def test_trials_are_gauges(bench: Bench) -> None:
     found = publisher.metrics_extra([0], state, [], [], {"npu/3": ["mine would say unhealthy, none: x"]})
     (gauge,) = [sample for sample in found.gauges if sample.name == "npufleet_rule_dry_run"]
     assert gauge.labels == {"component": "npu/3", "rule": "mine"}
+
+
+def test_a_cordon_is_told_and_takes_the_readiness(made: publisher.Publisher, bench: Bench) -> None:
+    made._from.watch.look()
+    made.refresh()
+    assert not made.current.node.cordoned
+    bench.workloads.cordons.put("rollout-7", "driver")
+    made.refresh()
+    assert made.current.node.cordoned
+    assert not made.current.health.ready
+    assert "cordoned by rollout-7: driver" in made.current.health.reasons
+
+
+def test_progress_and_restarts_are_metrics(made: publisher.Publisher, bench: Bench) -> None:
+    bench.workloads.put("job", spec(npus=8, training={"sequence_length": 4096}))
+    bench.engine.output = [MEGATRON.encode() + b"\n"]
+    bench.cycle()
+    made._from.watch.look()
+    made.refresh()
+    text = made.current.metrics.decode()
+    assert 'npufleet_workload_tokens_per_second_per_npu{workload="job"} 3276.8' in text
+    assert 'npufleet_workload_loss{workload="job"} 6.23456' in text
+    assert 'npufleet_workload_restarts{workload="job"} 0.0' in text
