@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -112,14 +112,18 @@ def find(
     for kept in reservations:
         for npu in kept.npus:
             found.setdefault(npu, api.Holder(kind="reservation", name=kept.reservation, since=kept.since))
-    for process in processes:
+    for process in (*processes, *_alive(roots)):
         if process.npu is not None and process.npu not in found:
             found[process.npu] = _of_process(process, by_id, container_id)
-    for npu, pids in roots.items():
-        alive = [_Root(npu, pid, name) for pid in pids for name in (name_of_pid(pid),) if name]
-        if npu not in found and alive:
-            found[npu] = _of_process(alive[0], by_id, container_id)
     return found
+
+
+def _alive(roots: Mapping[int, Sequence[int]]) -> Iterator[_Root]:
+    for npu, pids in roots.items():
+        for pid in pids:
+            name = name_of_pid(pid)
+            if name:
+                yield _Root(npu, pid, name)
 
 
 def _of_process(
