@@ -57,18 +57,22 @@ class ChipInquiry:
     def ask(self, seen: Mapping[int, Sighting], smi: Tool, until: float) -> dict[int, Sighting]:
         """Return the sightings with what was learned.
 
-        One question is asked in any case; the next only before `until`, so that a slow tool does not make the
-        table itself old. A call that hangs ends the round.
+        One question is asked in any case; the next only where it is likely to end before `until`, so that a slow tool
+        does not make the table itself old. A call that hangs ends the round.
         """
         found, self.timed_out = dict(seen), False
-        for sighting in self._queue(seen.values()):
-            answer = smi.ask("info", "-t", "health", *chip_address(sighting))
+        for number, sighting in enumerate(self._queue(seen.values())):
+            words = ("info", "-t", "health", *chip_address(sighting))
+            if number and self.clock.monotonic() + smi.likely_s(*words) > until:
+                return found
+            answer = smi.ask(*words)
             codes = _learned(sighting.codes, parse_health(answer.text or ""), self.clock.monotonic())
             found[sighting.npu] = replace(sighting, codes=codes)
             self.timed_out = answer.timed_out
-            if answer.timed_out or self.clock.monotonic() >= until:
+            if answer.timed_out:
                 return found
-        self._ask_next_board(seen, smi)
+        if self.clock.monotonic() < until:
+            self._ask_next_board(seen, smi)
         return found
 
     def _queue(self, seen: Iterable[Sighting]) -> list[Sighting]:

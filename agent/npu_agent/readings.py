@@ -15,6 +15,7 @@ from npu_agent.snapshot import Port, Readings, Sighting
 
 # What a tool does not support today it will not support in a minute; a new driver restarts the agent or the cards.
 _UNSUPPORTED_TIMES = 30
+_PATIENCE = 0.25  # of a slow interval
 
 
 @dataclass(frozen=True)
@@ -59,20 +60,23 @@ class ReadingInquiry:
     network: dict[int, Port] = field(default_factory=dict)
     readings: dict[int, Mapping[str, Readings]] = field(default_factory=dict)
     topology: Optional[topology.Topology] = None
+    _asked_at: float = float("-inf")
     _due: dict[tuple[str, Optional[int]], float] = field(default_factory=dict)
 
     def ask(self, seen: Mapping[int, Sighting], tools: Tools, until: float) -> bool:
-        """Ask one question in any case, then those that end before `until`; False where one did not end in time."""
-        first = True
+        """Ask what is likely to end before `until`; now and then one question in any case, where the tools are slow.
+
+        False where a question did not end in time.
+        """
         for question, sighting in self._queue(seen, tools):
             tool = tools.hccn if question.of_port else tools.smi
             if tool is None:
                 continue
             arguments = _arguments(question, sighting)
-            likely_s = tool.stats.durations.get(tool.question(*arguments), 0.0)
-            if not first and self.clock.monotonic() + likely_s > until:
+            now = self.clock.monotonic()
+            if now + tool.likely_s(*arguments) > until and now < self._asked_at + self.interval_s * _PATIENCE:
                 break
-            first = False
+            self._asked_at = now
             answer = tool.ask(*arguments)
             self._take(question, sighting, answer)
             if answer.timed_out:

@@ -1,4 +1,4 @@
-"""The same targets, steered by coverage: `guided.py -runs=N` (libFuzzer's options). Needs what requirements/fuzz.txt names."""
+"""The same targets, steered by coverage: `guided.py -runs=N` (libFuzzer's options); needs requirements/fuzz.txt."""
 
 from __future__ import annotations
 

@@ -9,8 +9,10 @@ from fuzz.layouts import FIELDS, Sample
 from npu_agent.probe.model import Chip, InfoTable, Process
 
 FIRST = ("npu_id", "name", "health", "power_w", "temperature_c", "hugepages_used", "hugepages_total")
-SECOND = ("chip_id", "phy_id", "device", "bus_id", "aicore_percent", "npu_util_percent")
-SECOND += ("memory_used_mb", "memory_total_mb", "hbm_used_mb", "hbm_total_mb")
+SECOND = (
+    "chip_id", "phy_id", "device", "bus_id", "aicore_percent", "npu_util_percent",
+    "memory_used_mb", "memory_total_mb", "hbm_used_mb", "hbm_total_mb",
+)  # fmt: skip
 _ITEM = re.compile(r"(\d+)\s*/\s*(\d+)|(\S+)")
 _LABEL = re.compile(r"[A-Za-z][\w-]*(?: [\w-]+)* ?\([^()]*\)")
 

@@ -40,10 +40,11 @@ _PHRASES = (
     (model.UNSUPPORTED, r"does not support|error parameter of -|cannot be executed on a vm or container"),
     (model.UNSUPPORTED, r"invalid card id|invalid chip id|not supported"),
     (model.TIMEOUT, r"cmd line execute timeout|timed out|time-?out"),
+    (model.MISSING_TOOL, r"no such file or directory|command not found|is a directory"),
     (
         model.MISSING_TOOL,
-        r"no such file or directory|command not found|is a directory|\u672a\u627e\u5230\u547d\u4ee4|\u6ca1\u6709\u90a3\u4e2a\u6587\u4ef6",
-    ),
+        r"\u672a\u627e\u5230\u547d\u4ee4|\u6ca1\u6709\u90a3\u4e2a\u6587\u4ef6",
+    ),  # a Chinese shell's words
     (model.DRIVER_NOT_READY, r"dcmi modu?l?e?l? initialized? failed|npu_get_card_device_id failed|device not ready"),
     (model.DRIVER_NOT_READY, r"failed to (?:get device type|query card (?:chip )?total info)|get board type failed"),
 )

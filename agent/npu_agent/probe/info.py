@@ -132,7 +132,7 @@ class _ChipReader:
         return cells.labels_of(header.cells[-1]) if header else ()
 
     def _guessed(self, line: Line, labels: tuple[str, ...]) -> tuple[str, ...]:
-        """Name the values of a row whose header was cut off, as every version so far would; () where they do not fit."""
+        """Name the values of a row whose header was cut off, as every version so far does; () where they do not fit."""
         head = "".join(line.cells[:-2])  # empty in the newest layout alone, and there it is two cells
         known = bool(head) or len(line.cells) == 4
         return labels if known and cells.fits(line.cells[-1], labels) and not self._found.several else ()

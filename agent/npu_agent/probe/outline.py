@@ -175,8 +175,9 @@ def _header_kind(line: Line) -> Optional[str]:
     cells = [re.sub(r"\s+", " ", cell).lower() for cell in line.cells]
     if len(cells) == 1 and _TITLE.match(line.cells[0]):
         return _TITLE_ROW
-    if "process id" in cells and any(cell.startswith("process memory") for cell in cells):
-        return PROCESS
+    if "process id" in cells[1:] and any(cell.startswith("process memory") for cell in cells):
+        # A header that lost an end would give its rows' cells the wrong names.
+        return PROCESS if line.closed and cells[0].startswith("npu") else None
     labels = set(labels_of(line.cells[-1]))
     if "bus-id" in cells and labels:
         return SECOND

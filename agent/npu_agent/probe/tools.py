@@ -56,6 +56,10 @@ class Tool:
         self.stats.count(self.question(*arguments), completed.duration_s)
         return completed
 
+    def likely_s(self, *arguments: str) -> float:
+        """Tell how long this question took the last time, of whichever chip."""
+        return self.stats.durations.get(self.question(*arguments), 0.0)
+
     def question(self, *arguments: str) -> str:
         """Name what is asked, without saying of which chip."""
         return " ".join(word for word in arguments if not word.isdigit() and word not in ("-i", "-c"))

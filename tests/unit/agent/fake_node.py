@@ -35,7 +35,8 @@ class StillClock:
 class FakeSmi:
     """Stands for the door to other programs.
 
-    `health` gives a card's codes, `fail` replaces every answer, `mute` those about single chips.
+    `health` gives a card's codes, `fail` replaces every answer, `mute` those about single chips, `hccn` answers for
+    hccn_tool by option; what contains `hang_on` never ends.
     """
 
     clock: StillClock
@@ -46,6 +47,9 @@ class FakeSmi:
     mute: Optional[str] = None
     takes_s: float = 0.3
     calls: list[str] = field(default_factory=list)
+    hccn: dict[str, str] = field(default_factory=dict)
+    hang_on: str = ""
+    limits: list[float] = field(default_factory=list)
 
     def __call__(
         self,
@@ -57,6 +61,12 @@ class FakeSmi:
     ) -> Completed:
         asked = " ".join(argv[1:])
         self.calls.append(asked)
+        self.limits.append(timeout_s)
+        if argv[0] == "cat":
+            return Completed(tuple(argv), 0, Path(argv[1]).read_text(encoding="utf-8"))
+        if self.hang_on and self.hang_on in asked:
+            self.clock.at += timeout_s
+            return Completed(tuple(argv), None, timed_out=True, duration_s=timeout_s)
         if self.fail is not None:
             return self.fail
         self.clock.at += self.takes_s
@@ -67,6 +77,8 @@ class FakeSmi:
             return self.info
         if asked == "info -m":
             return self.mapping
+        if asked.endswith(" -g"):
+            return self.hccn.get(asked.split()[2], "Cmd execute failed!\n")
         if self.mute is not None:
             return self.mute
         words = asked.split()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -82,3 +83,19 @@ def test_a_stranger_with_a_workloads_label_is_a_stranger() -> None:
     copy = container("copy", {0}, labels={api.LABEL_WORKLOAD: "a"})
     found = holders.conflicts(ALL, [ours("a", {0}), copy], [lease(0, "a")])
     assert [(c.holder.kind, c.holder.name, c.lease) for c in found] == [("container", "copy", "a")]
+
+
+def test_the_root_of_a_namespace_that_has_an_npu_open_is_its_holder() -> None:
+    me = os.getpid()
+    found = holders.find([0, 1, 2], [], [], roots={0: (me,), 1: (2**22 + 1,)})
+    assert found[0].kind == "process"
+    assert found[0].pid == me
+    assert found[0].name
+    assert 1 not in found  # that process is gone, and with it its namespace
+    assert 2 not in found
+
+
+def test_the_root_of_a_containers_namespace_is_the_container() -> None:
+    running = container("vllm", set())
+    found = holders.find([0], [running], [], container_id=lambda _: running.id, roots={0: (os.getpid(),)})
+    assert found[0].container_id == running.id

@@ -94,6 +94,37 @@ def test_probe_reads_a_recorded_output(capsys: pytest.CaptureFixture[str], tmp_p
     assert (code, err) == (1, f"{tmp_path / 'none'} cannot be read: No such file or directory.\n")
 
 
+def test_probe_says_which_other_output_a_file_holds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    recorded = tmp_path / "health.txt"
+    recorded.write_text("\tHealth Status : Alarm\n\tError Code : 80E01801\n\tError Information : none\n")
+    code, out, _ = run(capsys, "probe", "--json", "--from-file", str(recorded))
+    document = json.loads(out)
+    assert (code, document["complete"], document["errors"]) == (0, False, [])
+    assert document["other"]["values"]["codes"] == ["80E01801"]
+    _, out, _ = run(capsys, "probe", "--from-file", str(recorded))
+    assert out.startswith("This is npu-smi info -t health, not npu-smi info.")
+
+
+@pytest.mark.parametrize("data", [b"", bytes(range(256)), b"\xff\xfe" + bytes(99), b"| " * 300_000, b"\x1b[" * 1000])
+def test_probe_of_any_file_is_an_answer(capsys: pytest.CaptureFixture[str], tmp_path: Path, data: bytes) -> None:
+    recorded = tmp_path / "out.bin"
+    recorded.write_bytes(data)
+    code, out, _ = run(capsys, "probe", "--json", "--from-file", str(recorded))
+    assert (code, json.loads(out)["chips"]) == (1, [])
+
+
+def test_probe_of_no_file_of_a_folder_and_of_too_much(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "Is a directory" in run(capsys, "probe", "--from-file", str(tmp_path))[2]
+    assert "more than 4 MiB" in run(capsys, "probe", "--from-file", "/dev/zero")[2]
+
+
+@pytest.mark.parametrize("command", ["", "  ", "echo 'x"])
+def test_probe_of_a_command_that_is_none(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    code, _, err = run(capsys, "probe", "--command", command)
+    assert code == 1
+    assert err.startswith("The command cannot be read: ")
+
+
 def test_a_broken_configuration_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, err = run(capsys, "run", "--config", str(tmp_path / "none.yaml"))
     assert (code, out, err.count("\n")) == (1, "", 1)

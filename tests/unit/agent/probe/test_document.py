@@ -56,7 +56,7 @@ def test_what_watch_and_colours_leave_behind() -> None:
         ("dcmi model initialized failed, because the device is used. ret is -8020\n", "occupied", -8020),
         ("bash: npu-smi\uff1a\u672a\u627e\u5230\u547d\u4ee4\n", "missing-tool", None),
         ("bash: /usr/local/bin/npu-smi: \u6743\u9650\u4e0d\u591f\n", "permission", None),
-        ("npu-smi: error while loading shared libraries: libc_sec.so: cannot open shared object file\n", "missing-library", None),
+        ("npu-smi: error while loading shared libraries: libc_sec.so: cannot open it\n", "missing-library", None),
         ("This device does not support querying product.\n", "unsupported", None),
         ("The cmd line execute timeout!\n", "timeout", None),
         ("", "garbage", None),
@@ -74,7 +74,7 @@ def test_an_error_before_a_good_table_does_not_count() -> None:
 
 
 def test_the_text_of_a_fault_code_is_no_complaint() -> None:
-    text = "\tHealth Status : Alarm\n\tError Code : 80E3A203\n\tError Information : sensor type=Bus, event state=time-out\n"
+    text = "\tHealth Status : Alarm\n\tError Code : 80E3A203\n\tError Information : event state=time-out\n"
     found = document(text)
     assert found["errors"] == []
     assert found["other"]["values"]["codes"] == ("80E3A203",)
