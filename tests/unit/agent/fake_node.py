@@ -89,6 +89,8 @@ class FakeNode:
     clock: StillClock = field(default_factory=StillClock)
     smi: FakeSmi = field(init=False)
     monitor: Monitor = field(init=False)
+    # What the metadata guard finds, every time that it looks; None when its timer has stopped.
+    guard: Optional[dict[str, Any]] = field(default_factory=lambda: {"failures": [], "exposed": [], "notes": []})
 
     def __post_init__(self) -> None:
         self.smi = FakeSmi(self.clock)
@@ -103,6 +105,7 @@ class FakeNode:
         self.write_facts("nic", {"interface": "enp67s0f5", "mtu": 1500})
         self.write("sys/class/net/enp67s0f5/operstate", "up\n")
         self.write("sys/class/net/enp67s0f5/mtu", "1500\n")
+        self.let_guard_tell()
         self.start()
 
     def start(self, **settings: Any) -> None:
@@ -128,11 +131,16 @@ class FakeNode:
     def write_facts(self, name: str, facts: dict[str, Any]) -> None:
         self.write(f"etc/npufleet/facts.d/{name}.json", json.dumps(facts))
 
+    def let_guard_tell(self) -> None:
+        if self.guard is not None:
+            self.write("run/npufleet/metadata-guard.json", json.dumps({"monotonic": self.clock.at, **self.guard}))
+
     def wait(self, seconds: float) -> None:
         self.clock.at += seconds
 
     def cycles(self, count: int, interval_s: float = 5.0) -> None:
         for _ in range(count):
+            self.let_guard_tell()
             self.monitor.cycle()
             self.wait(interval_s)
 
