@@ -10,17 +10,14 @@ from npufleet_guard.run import run
 
 CLASS = 0x4E505546
 PATH, NET_CLS, NONE = "cgroup-v2-path", "net-cls", "none"
-OWN_SOURCE = "npufleet-net_cls"
-_OWN_MOUNT = "/run/npufleet/net_cls"
 _ID = re.compile(r"[0-9a-f]{64}")
 
 
 class Mounts(NamedTuple):
-    """Empty where the hierarchy is not mounted; `own` where the guard mounted the classes itself."""
+    """Empty where the hierarchy is not mounted."""
 
     v2: str
     classes: str
-    own: bool
 
 
 class Member(NamedTuple):
@@ -34,13 +31,13 @@ class Member(NamedTuple):
 
 def mounts(text: str) -> Mounts:
     """Read /proc/self/mounts."""
-    v2, classes, own = "", "", False
-    for source, target, kind, options in (line.split()[:4] for line in text.splitlines()):
+    v2 = classes = ""
+    for _, target, kind, options in (line.split()[:4] for line in text.splitlines()):
         if kind == "cgroup2":
             v2 = v2 or target
         elif kind == "cgroup" and "net_cls" in options.split(",") and not classes:
-            classes, own = target, source == OWN_SOURCE
-    return Mounts(v2, classes, own)
+            classes = target
+    return Mounts(v2, classes)
 
 
 def now() -> Mounts:
@@ -106,19 +103,13 @@ def make_parents(driver: str, mount: str) -> None:
         os.makedirs(os.path.join(mount, "docker"), exist_ok=True)
 
 
-def classify(parents: list[str], found: list[Member]) -> str:
-    """Put the containers' groups into the class, and the processes of containers that are in none; return the mount."""
-    mount = now().classes or _mount_classes()
+def classify(mount: str, parents: list[str], found: list[Member]) -> None:
+    """Put the containers' groups into the class: the parents, from which new groups inherit it, and those outside."""
     for parent in parents:
         os.makedirs(os.path.join(mount, parent), exist_ok=True)
-        _set_class(os.path.join(mount, parent), CLASS)
-    for group in {seen.classes for seen in found if not inside(seen.classes, parents) and _ID.search(seen.classes)}:
+    outside = {seen.classes for seen in found if seen.container in seen.classes and not inside(seen.classes, parents)}
+    for group in (*parents, *sorted(outside)):
         _set_class(os.path.join(mount, group), CLASS)
-    # Containers that were started before the hierarchy was mounted are in none of its groups.
-    for seen in found:
-        if not _ID.search(seen.classes) and not inside(seen.classes, parents):
-            _write(os.path.join(mount, parents[0], "cgroup.procs"), str(seen.pid))
-    return mount
 
 
 def class_of(mount: str, group: str) -> int:
@@ -130,36 +121,16 @@ def class_of(mount: str, group: str) -> int:
 
 
 def unclassify() -> None:
-    """Take the class from every group, and away what was mounted for it."""
-    mount, own = now().classes, now().own
+    """Take the class from every group."""
+    mount = now().classes
     for folder, _, _ in os.walk(mount, topdown=False) if mount else ():
         if class_of(mount, os.path.relpath(folder, mount)) == CLASS:
             _set_class(folder, 0)
-        if own and folder != mount:
-            try:
-                os.rmdir(folder)
-            except OSError:  # a container is in it; the group goes with it
-                continue
-    if own:
-        run("umount", mount)
-        os.rmdir(mount)
-
-
-def _mount_classes() -> str:
-    os.makedirs(_OWN_MOUNT, exist_ok=True)
-    done = run("mount", "-t", "cgroup", "-o", "net_cls", OWN_SOURCE, _OWN_MOUNT)
-    if done.code != 0:
-        raise OSError(f"the net_cls hierarchy cannot be mounted: {done.err.strip()}")
-    return _OWN_MOUNT
 
 
 def _set_class(group: str, value: int) -> None:
-    _write(os.path.join(group, "net_cls.classid"), str(value))
-
-
-def _write(path: str, text: str) -> None:
     try:
-        with open(path, "w", encoding="ascii") as stream:
-            stream.write(text)
-    except OSError:  # the container ended meanwhile
+        with open(os.path.join(group, "net_cls.classid"), "w", encoding="ascii") as stream:
+            stream.write(str(value))
+    except FileNotFoundError:  # the container ended meanwhile
         return

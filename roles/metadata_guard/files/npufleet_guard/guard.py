@@ -82,21 +82,27 @@ def _candidates(config: Config) -> list[str]:
 
 
 def _prepare(config: Config) -> str:
+    """Have the groups that rules name; return where they are."""
+    mount = _mount(config)
     if config.method == cgroups.NET_CLS:
-        return cgroups.classify(config.parents, cgroups.members())
-    cgroups.make_parents(config.driver, cgroups.now().v2)
-    return _mount(config)
+        cgroups.classify(mount, config.parents, cgroups.members())
+    elif config.method == cgroups.PATH:
+        cgroups.make_parents(config.driver, mount)
+    return mount
 
 
 def _mount(config: Config) -> str:
     mounts = cgroups.now()
-    return {cgroups.NET_CLS: mounts.classes, cgroups.PATH: mounts.v2}.get(config.method, "")
+    mount = {cgroups.NET_CLS: mounts.classes, cgroups.PATH: mounts.v2, cgroups.NONE: "-"}[config.method]
+    if not mount:
+        raise OSError(f"the control groups for the method {config.method} are not mounted")
+    return mount
 
 
 def _rules(config: Config, mount: str) -> Rules:
     if config.method == cgroups.NET_CLS:
         return Rules(config.addresses, class_id=cgroups.CLASS)
-    if config.method == cgroups.PATH and mount:
+    if config.method == cgroups.PATH:
         return Rules(config.addresses, mount, cgroups.nameable(cgroups.members(), config.parents, mount))
     return Rules(config.addresses)
 
@@ -116,7 +122,7 @@ def _leaks(config: Config, mount: str) -> list[str]:
     """Try from a group beside the containers; a node that has no way to an address has nothing to forbid."""
     if config.method == cgroups.NONE:
         return []
-    groups = [os.path.join(mount, parent) for parent in config.parents if mount]
+    groups = [os.path.join(mount, parent) for parent in config.parents]
     groups = [group for group in groups if os.path.isdir(group)]
     if not groups:
         return ["there is no control group by which a rule could name containers"]
@@ -158,9 +164,7 @@ def _hardware(device: str) -> str:
         return ""
 
 
-def _judge(
-    config: Config, mount: str, read: Engine, chosen: str, failures: list[str], closed: list[str]
-) -> Findings:
+def _judge(config: Config, mount: str, read: Engine, chosen: str, failures: list[str], closed: list[str]) -> Findings:
     open_containers, notes = _containers(config, mount, read, cgroups.members())
     found = [*_open_networks(read, closed), *open_containers]
     exposed = [sentence for name, sentence in found if name not in config.accepted]
@@ -192,7 +196,7 @@ def _containers(
                 bare.add(name)
             elif not cgroups.inside(seen.classes, config.parents):
                 loose.add(name)
-        elif config.method == cgroups.NONE or not mount:
+        elif config.method == cgroups.NONE:
             bare.add(name)
         elif not cgroups.inside(seen.v2, config.parents):
             (loose if cgroups.own_group(seen) else bare).add(name)
