@@ -33,7 +33,7 @@ def wait_for_component(node: Node, state: str, word: str = "") -> None:
         now, reason = component(node)
         return now == state and word in reason
 
-    wait_until(f"the agent says {state} {word}", 25, told)
+    wait_until(f"the agent says {state} {word}", 60, told)
 
 
 def configure_engine(node: Node, **options: object) -> None:

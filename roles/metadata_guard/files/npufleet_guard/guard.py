@@ -13,7 +13,7 @@ from npufleet_guard.engine import Engine
 from npufleet_guard.filters import Iptables, Nft, nft_run
 from npufleet_guard.rules import TABLE, Rules, nft_by_hardware
 
-FILTERS = {"nft": Nft, "iptables": Iptables}
+FILTERS: dict[str, Nft | Iptables] = {"nft": Nft(), "iptables": Iptables()}
 _TRIES = 3
 
 
@@ -29,7 +29,7 @@ class Config(NamedTuple):
 
 
 class Findings(NamedTuple):
-    """Sentences. `failures`: the guard is not in force. `exposed`: by name, what it does not cover. `notes`: the rest."""
+    """Sentences: why the guard is not in force, who is not covered, what else is worth knowing."""
 
     filter: str
     failures: list[str]
@@ -51,7 +51,7 @@ def apply(config: Config, before: str) -> Findings:
             break
         problems.append(problem)
     for other in sorted(set(FILTERS) - {chosen}) if chosen and chosen != before else ():
-        FILTERS[other]().clear()
+        FILTERS[other].clear()
     read = engine.read()
     closed = _close_parents(config, read)
     return _judge(config, mount, read, chosen, [] if chosen else problems, closed)
@@ -63,7 +63,7 @@ def check(config: Config) -> Findings:
     rules = _rules(config, mount)
     chosen, failures = "", []
     for name in _candidates(config):
-        problem = FILTERS[name]().missing(rules)
+        problem = FILTERS[name].missing(rules)
         if not problem:
             chosen, failures = name, _leaks(config, mount)
             break
@@ -73,7 +73,7 @@ def check(config: Config) -> Findings:
 
 def clear() -> None:
     for kind in FILTERS.values():
-        kind().clear()
+        kind.clear()
     cgroups.unclassify()
 
 
@@ -111,7 +111,7 @@ def _load(config: Config, mount: str, name: str) -> str:
     """A container may go away between the listing and the load, and its group with it: then again."""
     problem = ""
     for _ in range(_TRIES):
-        problem = FILTERS[name]().load(_rules(config, mount))
+        problem = FILTERS[name].load(_rules(config, mount))
         if not problem:
             # A kernel may take a rule that matches nothing; only trying tells.
             return "; ".join(_leaks(config, mount))
@@ -202,8 +202,8 @@ def _containers(
             (loose if cgroups.own_group(seen) else bare).add(name)
     exposed = [(name, f"the container {name} on the host network is covered by no rule") for name in sorted(bare)]
     notes = [
-        f"the container {name} on the host network runs outside of the guarded control groups; it is covered as it"
-        " runs now, and for up to a minute not when it is started again: make it anew"
+        f"the container {name} on the host network runs outside of the guarded control groups: it is covered as it"
+        " runs now, and after a start of its own only within a minute; restart the engine and then the container"
         for name in sorted(loose - bare)
     ]
     return exposed, notes
