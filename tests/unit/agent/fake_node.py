@@ -106,6 +106,8 @@ class FakeNode:
     smi: FakeSmi = field(init=False)
     monitor: Monitor = field(init=False)
     kernel: Optional[KernelClock] = field(default_factory=lambda: KernelClock(synchronised=True, error_s=0.01))
+    # What the metadata guard finds, every time that it looks; None when its timer has stopped.
+    guard: Optional[dict[str, Any]] = field(default_factory=lambda: {"failures": [], "exposed": [], "notes": []})
 
     def __post_init__(self) -> None:
         self.smi = FakeSmi(self.clock)
@@ -122,6 +124,7 @@ class FakeNode:
         self.write("sys/class/net/enp67s0f5/mtu", "1500\n")
         self.write("proc/meminfo", "MemTotal: 16000000 kB\nMemFree: 1000 kB\nMemAvailable: 15000000 kB\n")
         self.boot("boot-1")
+        self.let_guard_tell()
         self.start()
 
     def boot(self, boot_id: str) -> None:
@@ -157,6 +160,10 @@ class FakeNode:
     def write_facts(self, name: str, facts: dict[str, Any]) -> None:
         self.write(f"etc/npufleet/facts.d/{name}.json", json.dumps(facts))
 
+    def let_guard_tell(self) -> None:
+        if self.guard is not None:
+            self.write("run/npufleet/metadata-guard.json", json.dumps({"monotonic": self.clock.at, **self.guard}))
+
     def wait(self, seconds: float) -> None:
         self.clock.at += seconds
 
@@ -164,6 +171,7 @@ class FakeNode:
         """Turn the loop as the daemon does: it waits for what is left of the interval."""
         for _ in range(count):
             begun = self.clock.at
+            self.let_guard_tell()
             self.monitor.cycle()
             self.wait(max(0.0, begun + interval_s - self.clock.at))
 

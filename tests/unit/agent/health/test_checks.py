@@ -59,12 +59,46 @@ def test_a_nic_name_never_leaves_its_folder(node: FakeNode) -> None:
     assert node.state_of("nic") == api.DEGRADED
 
 
-def test_a_guard_that_was_not_proven_is_told(node: FakeNode) -> None:
+def test_a_node_where_the_host_network_is_not_guarded_is_told(node: FakeNode) -> None:
     node.write_facts("guard", {"host_network_guarded": False})
     node.start()
     node.cycles(1)
     assert node.state_of("metadata-guard") == api.DEGRADED
     assert node.monitor.view().ready
+
+
+@pytest.mark.parametrize("key", ["exposed", "notes"])
+def test_whom_the_guard_does_not_cover_is_named(node: FakeNode, key: str) -> None:
+    node.guard = {"failures": [], "exposed": [], "notes": [], key: ["the container stray is covered by no rule"]}
+    node.cycles(1)
+    assert node.state_of("metadata-guard") == api.DEGRADED
+    assert "stray" in node.reason_of("metadata-guard")
+    assert node.monitor.view().ready
+
+
+def test_a_guard_that_is_not_in_force_makes_the_node_unready(node: FakeNode) -> None:
+    node.guard = {"failures": ["nft: there is no table"], "exposed": [], "notes": []}
+    node.cycles(1)
+    assert node.state_of("metadata-guard") == api.UNHEALTHY
+    assert "no table" in node.reason_of("metadata-guard")
+
+
+def test_a_guard_that_is_silent_is_not_healthy(node: FakeNode) -> None:
+    node.cycles(1)
+    assert node.state_of("metadata-guard") == api.HEALTHY
+    node.guard = None
+    node.wait(181)
+    node.cycles(1)
+    assert node.state_of("metadata-guard") == api.UNKNOWN
+    assert "ago" in node.reason_of("metadata-guard")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"monotonic": "now"}', '{"monotonic": 900}', '{"monotonic": 1e9}'])
+def test_a_guard_that_tells_nonsense_is_not_healthy(node: FakeNode, text: str) -> None:
+    node.guard = None
+    node.write("run/npufleet/metadata-guard.json", text)
+    node.cycles(1)
+    assert node.state_of("metadata-guard") == api.UNKNOWN
 
 
 def test_driver_and_firmware_that_do_not_fit(node: FakeNode) -> None:
