@@ -15,7 +15,7 @@ docker = load("filter/npufleet_docker.py")
 def engine(text: str = "", flags: tuple[str, ...] = (), **info: Any) -> dict[str, Any]:
     options = json.loads(text) if text else {}
     return {
-        "daemon_json": {"exists": bool(text), "text": text, "options": options, "error": None},
+        "daemon_json": {"exists": bool(text), "text": text, "options": options, "error": None, "mode": "0640"},
         "flags": list(flags),
         "info": info,
     }
