@@ -9,7 +9,7 @@ from typing import Any
 from support.nodes import Node
 
 # Runs on the node: the paths with content, mode and owner, settings, packet filter rules, units, packages, links.
-LOOK = r'''
+LOOK = r"""
 import hashlib, json, os, re, stat, subprocess
 
 FOLDERS = ("/etc", "/usr/local", "/opt", "/srv", "/mnt", "/data", "/root", "/home", "/var/lib")
@@ -83,14 +83,15 @@ print(json.dumps({
                                                 "--no-pager", "--type=service,timer,mount,socket")
                      if not re.match(r"user|session|run-user|run-docker|systemd-(tmpfiles-clean|timedated|hostnamed)|"
                                      r"var-lib-docker|packagekit|dbus|polkit", l.split()[0])),
-    "packages": sorted(out("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Status}\n") + out("rpm", "-qa")),
+    "packages": sorted(out("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Status}\n")
+                       + out("rpm", "-qa")),
     "links": sorted(link["ifname"] for link in json.loads("".join(out("ip", "-j", "link")) or "[]")
                     if not link["ifname"].startswith("veth")),
     "routes": sorted(line.strip() for line in out("ip", "route")),
     "mounts": sorted(l.split()[1] for l in open("/proc/self/mounts")
                      if not re.match(r"/(run/(user|docker|credentials)|var/lib/docker)", l.split()[1])),
 }))
-'''
+"""
 
 
 def snapshot(node: Node) -> dict[str, Any]:
@@ -101,14 +102,14 @@ def snapshot(node: Node) -> dict[str, Any]:
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     """One line for each difference; empty when nothing differs."""
     lines = []
-    for part in before:
-        old, new = as_pairs(before[part]), as_pairs(after[part])
+    for part, found in before.items():
+        old, new = as_pairs(found), as_pairs(after[part])
         lines += [
             f"{part}: {key}: was {old.get(key, 'not there')}, is {new.get(key, 'not there')}"
             for key in sorted({*old, *new})
             if old.get(key) != new.get(key)
         ]
-        if isinstance(before[part], list) and before[part] != after[part] and old == new:
+        if old == new and found != after[part]:
             lines.append(f"{part}: in another order")
     return lines
 

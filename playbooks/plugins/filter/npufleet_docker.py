@@ -89,9 +89,7 @@ def wanted_options(
     if docker["info"].get("swarm"):
         # A swarm node refuses to start with it.
         wanted.pop("live-restore", None)
-    exec_options = merge(
-        options_of(docker["daemon_json"]["text"]).get("exec-opts", []), wanted.get("exec-opts", [])
-    )
+    exec_options = merge(options_of(docker["daemon_json"]["text"]).get("exec-opts", []), wanted.get("exec-opts", []))
     told = told_driver(exec_options)
     if cgroup_parent and (told or npufleet_cgroup_driver(docker, cgroup_mode)) == "systemd":
         wanted.setdefault("cgroup-parent", cgroup_parent)

@@ -15,7 +15,9 @@ def npufleet_images_to_load(archives: Iterable[Mapping[str, Any]], docker: Mappi
     """Archives whose image is not on the node, or is another one by the same name."""
     ids = docker["image_ids"]
     return [
-        dict(item) for item in archives if item["name"] not in ids or item.get("id") not in (None, "", ids[item["name"]])
+        dict(item)
+        for item in archives
+        if item["name"] not in ids or item.get("id") not in (None, "", ids[item["name"]])
     ]
 
 

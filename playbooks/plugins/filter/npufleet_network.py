@@ -40,7 +40,7 @@ def address_of(variables: Mapping[str, Any]) -> str | None:
     return None
 
 
-def npufleet_interface(  # noqa: PLR0913  # each is an input of the role
+def npufleet_interface(  # each is an input of the role
     network: Mapping[str, Any],
     interface: str = "",
     subnet: str = "",
@@ -144,9 +144,7 @@ def by_address(network: Mapping[str, Any], address: str) -> str:
     raise CannotTellError(f"no interface has the address {address}; correct nic_env_address.")
 
 
-def usable(
-    network: Mapping[str, Any], name: str, why: str, subnet: str, address: str, *, told: bool
-) -> dict[str, Any]:
+def usable(network: Mapping[str, Any], name: str, why: str, subnet: str, address: str, *, told: bool) -> dict[str, Any]:
     link = next((link for link in network["interfaces"] if link["name"] == name), None)
     if link is None:
         there = ", ".join(str(link["name"]) for link in network["interfaces"])

@@ -56,12 +56,14 @@ def npufleet_mount_unit_files(
         fields = {"source": percent(mount["source"]), "path": percent(path), "type": kind, "wanted_by": WANTED_BY}
         content = UNIT.format(options=percent(",".join(words)), timeout=timeout_s, **fields)
         where = {"path": f"{UNIT_FOLDER}/{unit}", "link": f"{UNIT_FOLDER}/{WANTED_BY}.wants/{unit}"}
-        files.append({**where, "content": content, "unit": unit, "point": path, "source": mount["source"], "type": kind})
+        files.append(
+            {**where, "content": content, "unit": unit, "point": path, "source": mount["source"], "type": kind}
+        )
     return files
 
 
 def percent(text: str) -> str:
-    """systemd reads % as the beginning of a specifier."""
+    """Systemd reads % as the beginning of a specifier."""
     return text.replace("%", "%%")
 
 
@@ -81,9 +83,7 @@ def npufleet_storage_plan(
     mine = [unit for unit in units if not of_others(unit, facts, found)]
     write = [unit for unit in mine if unit_differs(unit, node["files"])]
     start = [unit for unit in mine if facts["mounts"].get(unit["point"]) is None]
-    differing = [
-        folder for item in folders if folder_differs(folder := folder_of(item, owner), facts)
-    ]
+    differing = [folder for item in folders if folder_differs(folder := folder_of(item, owner), facts)]
     # What lies below a mount is seen only when it is there.
     hidden = tuple(unit["point"] for unit in start)
     seen = [folder["path"] for folder in differing if not folder["path"].startswith(hidden)]

@@ -30,6 +30,7 @@ DAEMON_JSON = """{
 SITE_CONF = "# Hardening of this site\n\nnet.ipv4.ip_forward = 0\nnet.ipv4.ip_local_reserved_ports = 8080,9100\n"
 
 Run = tuple[subprocess.CompletedProcess[str], Recap]
+Found = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="session")
@@ -88,7 +89,7 @@ def busy(fleet: Fleet) -> Node:
 
 
 @pytest.fixture(scope="session")
-def found(fleet: Fleet, busy: Node, variables: str) -> dict[str, dict[str, Any]]:
+def found(fleet: Fleet, busy: Node, variables: str) -> Found:
     """Every node as npufleet finds it."""
     give(fleet.nodes[0], "/etc/sysctl.d/99-zzz-site.conf", SITE_CONF)
     fleet.nodes[0].run("sysctl -qw net.ipv4.ip_local_reserved_ports=8080,9100")
@@ -111,5 +112,29 @@ def ready(node: Node) -> bool:
     return done.returncode == 0
 
 
-def wait_ready(node: Node, seconds: float = 60) -> None:
+def wait_until_ready(node: Node, seconds: float = 60) -> None:
     wait_until(f"{node.name} is ready", seconds, lambda: ready(node))
+
+
+def check(run: Run, fleet: Fleet, *, changed: bool | None = None) -> None:
+    done, recap = run
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert set(recap) >= {node.name for node in fleet.nodes}
+    for node, counts in recap.items():
+        assert counts["failed"] == counts["unreachable"] == 0, f"{node}: {counts}"
+        if changed is not None:
+            assert (counts["changed"] > 0) is changed, f"{node}: {counts}\n{done.stdout[-6000:]}"
+
+
+@pytest.fixture(scope="session")
+def work(busy: Node, found: Found) -> dict[str, tuple[int, str, int]]:
+    """What runs on the busy node before npufleet comes."""
+    assert found
+    return running(busy)
+
+
+@pytest.fixture(scope="session")
+def prepared(fleet: Fleet, work: object) -> Fleet:
+    assert work
+    check(fleet.playbook("site.yml"), fleet, changed=True)
+    return fleet

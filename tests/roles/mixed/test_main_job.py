@@ -1,47 +1,18 @@
-"""The main job on a mixed fleet: from bare to ready, nothing to do afterwards, and back to what was found."""
+"""The main job on a mixed fleet: from bare to ready, the work that was there untouched, nothing to do after."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import pytest
-
-from roles.mixed.conftest import DAEMON_JSON, IMAGE, Run, running, wait_ready
+from roles.mixed.conftest import DAEMON_JSON, IMAGE, check, running, wait_until_ready
 from support.fleet import Fleet
 from support.nodes import Node, wait_until
-from support.snapshot import differences, snapshot
-
-Found = dict[str, dict[str, Any]]
-
-
-def check(run: Run, fleet: Fleet, *, changed: bool | None = None) -> None:
-    done, recap = run
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    assert set(recap) >= {node.name for node in fleet.nodes}
-    for node, counts in recap.items():
-        assert counts["failed"] == counts["unreachable"] == 0, f"{node}: {counts}"
-        if changed is not None:
-            assert (counts["changed"] > 0) is changed, f"{node}: {counts}\n{done.stdout[-6000:]}"
-
-
-@pytest.fixture(scope="session")
-def work(busy: Node, found: Found) -> dict[str, tuple[int, str, int]]:
-    """What runs on the busy node before npufleet comes."""
-    assert found
-    return running(busy)
-
-
-@pytest.fixture(scope="session")
-def prepared(fleet: Fleet, work: object) -> Fleet:
-    assert work
-    check(fleet.playbook("site.yml"), fleet, changed=True)
-    return fleet
 
 
 def test_from_bare_to_ready(prepared: Fleet) -> None:
     for node in prepared.nodes:
-        wait_ready(node)
+        wait_until_ready(node)
 
 
 def test_work_that_was_there_goes_on_untouched(prepared: Fleet, busy: Node, work: dict[str, Any]) -> None:
@@ -105,29 +76,3 @@ def test_restart_that_is_allowed_leaves_containers_running(prepared: Fleet, busy
     assert after == before
     assert set(before) == {"web", "training", "npufleet-job"}
     busy.remove_workload("job")
-
-
-def test_reboot_changes_nothing(prepared: Fleet) -> None:
-    before = {node.name: snapshot(node) for node in prepared.nodes}
-    for node in prepared.nodes:
-        done = prepared.command("npufleet", "lab", "restart", node.name)
-        assert done.returncode == 0, done.stdout + done.stderr
-    for node in prepared.nodes:
-        wait_ready(node)
-    assert {n.name: differences(before[n.name], snapshot(n)) for n in prepared.nodes} == {n: [] for n in before}
-    check(prepared.playbook("site.yml"), prepared, changed=False)
-
-
-def test_remove_gives_back_what_was_found(prepared: Fleet, busy: Node, found: Found) -> None:
-    before = running(busy)
-    check(prepared.playbook("playbooks/remove.yml"), prepared)
-    assert running(busy) == before
-    left = {node.name: differences(found[node.name], snapshot(node)) for node in prepared.nodes}
-    assert left == {node.name: [] for node in prepared.nodes}
-
-
-def test_a_node_can_be_prepared_again(prepared: Fleet) -> None:
-    done, recap = prepared.playbook("site.yml", "--limit", prepared.nodes[1].name)
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert recap[prepared.nodes[1].name]["changed"] > 0
-    wait_ready(prepared.nodes[1])

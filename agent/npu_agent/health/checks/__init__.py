@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from npu_agent.health.checks import disk, driver, ip_forward, metadata_guard, nic, npu_count, npus, probe
+from npu_agent.health.checks import disk, driver, ip_forward, metadata_guard, nic, npu_count, npus, probe, storage
 
-__all__ = ["disk", "driver", "ip_forward", "metadata_guard", "nic", "npu_count", "npus", "probe"]
+__all__ = ["disk", "driver", "ip_forward", "metadata_guard", "nic", "npu_count", "npus", "probe", "storage"]

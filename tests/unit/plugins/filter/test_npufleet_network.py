@@ -94,7 +94,10 @@ def test_what_the_inventory_says_comes_first(inputs: dict[str, Any], interface: 
         ({"peers": ["10.5.5.5"]}, "10.5.5.5"),
         ({"peers": ["10.0.0.12", "10.1.0.13"]}, "(10.1.0.13 by bond0.20, 10.0.0.12 by enp67s0f5)"),
         ({"peers": ["172.17.0.9"]}, "does not leave the node"),
-        ({"peers": ["10.2.0.12"]}, "enp2s0 has an address in the network of the peer 10.2.0.12 but is down, and the route"),
+        (
+            {"peers": ["10.2.0.12"]},
+            "enp2s0 has an address in the network of the peer 10.2.0.12 but is down, and the route",
+        ),
         ({"address": "10.0.0.11", "peers": ["10.1.0.13"]}, "and not the address 10.0.0.11 that nic_env_address tells"),
         ({"address": "10.0.0.99"}, "no interface has the address 10.0.0.99"),
     ],

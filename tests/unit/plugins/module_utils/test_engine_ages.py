@@ -40,7 +40,7 @@ def test_what_the_engine_says(version: str, driver: str, *, live_restore: bool) 
     assert found["info"]["cgroup_driver"] == driver
     assert found["info"]["live_restore"] is live_restore
     assert found["info"]["swarm"] is False
-    assert found["info"]["iptables_warning"] == [w for w in answers(version)["info"]["Warnings"] or []]
+    assert found["info"]["iptables_warning"] == (answers(version)["info"]["Warnings"] or [])
 
 
 @pytest.mark.parametrize(

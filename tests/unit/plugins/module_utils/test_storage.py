@@ -11,7 +11,9 @@ from ansible.module_utils.npufleet.run import Done  # isort: skip  # likewise
 
 assert loading
 
-TABLE = "/dev/sda1 / ext4 rw 0 0\n10.0.0.9:/ /mnt/sfs\\040turbo nfs rw,vers=3 0 0\ntmpfs /mnt/sfs\\040turbo tmpfs rw 0 0\n"
+TABLE = (
+    "/dev/sda1 / ext4 rw 0 0\n10.0.0.9:/ /mnt/sfs\\040turbo nfs rw,vers=3 0 0\ntmpfs /mnt/sfs\\040turbo tmpfs rw 0 0\n"
+)
 
 
 def test_mount_table() -> None:
@@ -20,7 +22,10 @@ def test_mount_table() -> None:
 
 def test_a_path_is_asked_for_with_its_own_mount_only() -> None:
     paths = ["/mnt", "/mnt/a", "/mnt/a/ws", "/mnt/ab", "/data"]
-    assert storage.by_mount(paths, ["/", "/mnt/a"]) == {"/": ["/mnt", "/mnt/ab", "/data"], "/mnt/a": ["/mnt/a", "/mnt/a/ws"]}
+    assert storage.by_mount(paths, ["/", "/mnt/a"]) == {
+        "/": ["/mnt", "/mnt/ab", "/data"],
+        "/mnt/a": ["/mnt/a", "/mnt/a/ws"],
+    }
 
 
 def test_folders_as_they_are() -> None:
