@@ -40,7 +40,7 @@ auth: {htpasswd: {realm: lab, path: /run/registry/htpasswd}}
 PASSWORD = "pull-me-s0ftly"  # of a registry that lives for one test
 
 
-def told(fleet: Fleet, node: Node, tags: str, variables: object, words: str, *, limit: bool = True) -> str:
+def expect_told(fleet: Fleet, node: Node, tags: str, variables: object, words: str, *, limit: bool = True) -> str:
     """Run some roles, expect the one node to fail with the words, and the others to go on."""
     options = ["--tags", tags, "-e", json.dumps(variables), *(["--limit", node.name] if limit else [])]
     done, recap = fleet.playbook("playbooks/prepare.yml", *options)
@@ -62,7 +62,7 @@ def test_an_interface_that_is_down(prepared: Fleet) -> None:
     node.run(f"ip link set {name} down")
     try:
         words = rf"{name} has an address in the network of the peer [\d.]+ but is down"
-        told(prepared, node, "nic_env", {}, words, limit=False)
+        expect_told(prepared, node, "nic_env", {}, words, limit=False)
     finally:
         node.run(f"ip link set {name} up")
 
@@ -72,7 +72,7 @@ def test_an_mtu_of_its_own(prepared: Fleet) -> None:
     name = interface(node)
     node.run(f"ip link set {name} mtu 1400")
     try:
-        told(prepared, node, "nic_env", {}, rf"{name} has MTU 1400, but .* have 1500", limit=False)
+        expect_told(prepared, node, "nic_env", {}, rf"{name} has MTU 1400, but .* have 1500", limit=False)
     finally:
         node.run(f"ip link set {name} mtu 1500")
 
@@ -86,7 +86,7 @@ def test_an_mtu_of_its_own(prepared: Fleet) -> None:
     ],
 )
 def test_an_inventory_that_is_wrong(prepared: Fleet, variables: dict[str, str], words: str) -> None:
-    told(prepared, prepared.nodes[1], "nic_env", variables, words)
+    expect_told(prepared, prepared.nodes[1], "nic_env", variables, words)
 
 
 def test_a_daemon_json_that_is_broken_is_left_as_it_is(prepared: Fleet) -> None:
@@ -94,7 +94,7 @@ def test_a_daemon_json_that_is_broken_is_left_as_it_is(prepared: Fleet) -> None:
     good = node.run("cat /etc/docker/daemon.json")
     node.run("cp -a /etc/docker/daemon.json /run/ && echo '{\"debug\": tru' > /etc/docker/daemon.json")
     try:
-        told(prepared, node, "docker", {}, "/etc/docker/daemon.json is not valid JSON")
+        expect_told(prepared, node, "docker", {}, "/etc/docker/daemon.json is not valid JSON")
         assert node.run("cat /etc/docker/daemon.json") == '{"debug": tru\n'
     finally:
         node.run("cp -a /run/daemon.json /etc/docker/")
@@ -104,7 +104,7 @@ def test_a_daemon_json_that_is_broken_is_left_as_it_is(prepared: Fleet) -> None:
 def test_an_option_that_the_engine_does_not_know(prepared: Fleet, busy: Node) -> None:
     # It would be noticed at the next start of the engine, which may be a reboot in a year.
     before = busy.run("cat /etc/docker/daemon.json; stat -c %a /etc/docker/daemon.json")
-    told(
+    expect_told(
         prepared,
         busy,
         "docker",
@@ -127,7 +127,7 @@ def silent_server(prepared: Fleet) -> Iterator[Node]:
 
 def test_a_file_server_that_is_gone_holds_nobody_up(prepared: Fleet, silent_server: Node) -> None:
     began = time.monotonic()
-    told(prepared, silent_server, "storage", SILENT, r"/mnt/silent cannot be looked at \(no answer within 5 s\)")
+    expect_told(prepared, silent_server, "storage", SILENT, r"/mnt/silent cannot be looked at \(no answer within 5 s\)")
     assert time.monotonic() - began < 90
     assert (
         silent_server.ssh(
@@ -188,7 +188,7 @@ def test_images_come_from_a_registry_by_digest_and_the_login_stays_secret(
         "images_registry_username": "puller",
         "images_registry_password": PASSWORD[:-1],
     }
-    told(prepared, node, "images", variables, "images could not be pulled: .*(unauthorized|denied)")
+    expect_told(prepared, node, "images", variables, "images could not be pulled: .*(unauthorized|denied)")
     variables["images_registry_password"] = PASSWORD
     options = ["--tags", "images", "--limit", node.name, "-e", json.dumps(variables)]
     for changes in (True, False):
