@@ -19,7 +19,7 @@ _DEVICE = re.compile(r"davinci(\d{1,4})")
 _PCI_DEVICES = "/sys/bus/pci/devices"
 _HUAWEI = "0x19e5"
 _ACCELERATOR = "0x1200"
-_READ_LIMIT = 64 * 1024
+READ_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class NodePaths:
         """Return a file's text, None where it cannot be read."""
         try:
             with self.at(path).open(encoding="utf-8", errors="replace") as stream:
-                return stream.read(_READ_LIMIT)
+                return stream.read(READ_LIMIT)
         except OSError:
             return None
 

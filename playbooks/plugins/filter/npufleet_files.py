@@ -24,6 +24,12 @@ def npufleet_there(paths: Iterable[str], node: Mapping[str, Any]) -> list[str]:
     return [path for path in paths if path in node["files"]]
 
 
+def npufleet_lineage(path: str) -> list[str]:
+    """A folder and those above it, deepest first, without the root; none for an empty path."""
+    parts = path.strip("/").split("/")
+    return ["/" + "/".join(parts[:count]) for count in range(len(parts), 0, -1)] if path.strip("/") else []
+
+
 def npufleet_changed_since_start(paths: Iterable[str], node: Mapping[str, Any], service: str) -> list[str]:
     """Those of the paths that are newer than the service's process, which therefore does not know them.
 
@@ -51,5 +57,6 @@ class FilterModule:
             "npufleet_changed_since_start": npufleet_changed_since_start,
             "npufleet_collected": npufleet_collected,
             "npufleet_differing": npufleet_differing,
+            "npufleet_lineage": npufleet_lineage,
             "npufleet_there": npufleet_there,
         }

@@ -15,6 +15,7 @@ from npu_agent.health.checks import (
     npus,
     probe,
     rules,
+    storage,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "npus",
     "probe",
     "rules",
+    "storage",
 ]

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import socket
+import stat
 from typing import Any
 
 from ansible.module_utils.npufleet.run import read, run, which
@@ -54,17 +55,19 @@ def gather() -> dict[str, Any]:
         "api_version": version.get("ApiVersion") if version else None,
         "running": version is not None,
         "started": started(read(PID_FILE).strip()),
-        "daemon_json": daemon_json(read(DAEMON_JSON, None)),
+        "daemon_json": dict(daemon_json(read(DAEMON_JSON, None)), **place(DAEMON_JSON)),
         "flags": flags(),
         "info": {},
         "containers": [],
         "images": [],
+        "image_ids": {},
+        "image_digests": [],
         "networks": [],
     }
     if version is not None:
         facts["info"] = info(ask("/info") or {})
         facts["containers"] = containers(ask("/containers/json") or [])
-        facts["images"] = sorted(tag for image in ask("/images/json") or [] for tag in image.get("RepoTags") or [])
+        facts.update(images(ask("/images/json") or []))
         facts["networks"] = [{"name": n["Name"], "driver": n["Driver"]} for n in ask("/networks") or []]
     return facts
 
@@ -83,6 +86,13 @@ def daemon_json(text: str | None) -> dict[str, Any]:
     if not isinstance(options, dict):
         options, error = {}, "it does not hold an object"
     return {"exists": text is not None, "text": text or "", "options": options, "error": error}
+
+
+def place(path: str) -> dict[str, Any]:
+    """Where the file really is, its mode, and whether its folder is there."""
+    real = os.path.realpath(path)
+    mode = f"{stat.S_IMODE(os.stat(real).st_mode):04o}" if os.path.exists(real) else None
+    return {"path": real, "mode": mode, "folder": os.path.isdir(os.path.dirname(real))}
 
 
 def started(pid: str) -> int:
@@ -126,6 +136,13 @@ def info(raw: dict[str, Any]) -> dict[str, Any]:
         "running": raw.get("ContainersRunning"),
         "iptables_warning": [w for w in raw.get("Warnings") or [] if "iptables" in w],
     }
+
+
+def images(raw: list[dict[str, Any]]) -> dict[str, Any]:
+    """Tags, the image that each stands for, and the digests under which images came from a registry."""
+    tags = {tag: image["Id"] for image in raw for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"}
+    digests = [digest for image in raw for digest in image.get("RepoDigests") or [] if "<" not in digest]
+    return {"images": sorted(tags), "image_ids": tags, "image_digests": sorted(digests)}
 
 
 def containers(raw: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ def test_every_check_can_be_made_and_has_a_name_of_its_own() -> None:
     assert len(names) == len(set(names))
     assert set(names) == {
         "clock", "disk", "driver", "health-rules", "ip-forward", "memory", "metadata-guard", "nic", "npu", "npu-count",
-        "npu-network", "probe",
+        "npu-network", "probe", "storage",
     }  # fmt: skip
 
 
@@ -50,6 +50,34 @@ def test_nic_that_is_down_gone_or_of_another_mtu(node: FakeNode) -> None:
     (node.root / "sys/class/net/enp67s0f5/operstate").unlink()
     node.cycles(1)
     assert node.reason_of("nic") == "interface enp67s0f5 does not exist"
+
+
+def test_nic_whose_address_is_gone(node: FakeNode) -> None:
+    node.write_facts("nic", {"interface": "enp67s0f5", "mtu": 1500, "address": "10.1.0.11"})
+    # The address of another node's, as a neighbour in the same table, does not count.
+    trie = (
+        "Local:\n           |-- 10.1.0.111\n              /32 host LOCAL\n           |-- 10.1.0.11\n              {}\n"
+    )
+    node.write("proc/net/fib_trie", trie.format("/32 host LOCAL"))
+    node.start()
+    node.cycles(1)
+    assert node.state_of("nic") == api.HEALTHY
+    node.write("proc/net/fib_trie", trie.format("/32 link BROADCAST"))
+    node.cycles(1)
+    assert node.state_of("nic") == api.UNHEALTHY
+    assert "no longer has the address 10.1.0.11" in node.reason_of("nic")
+
+
+def test_a_mount_that_went_away(node: FakeNode) -> None:
+    node.write_facts("storage", {"mounts": {"/mnt/sfs turbo": "10.0.0.9:/"}})
+    filler = "overlay /var/lib/docker/overlay2/x/merged overlay rw 0 0\n" * 2000
+    node.write("proc/self/mounts", filler + "10.0.0.9:/ /mnt/sfs\\040turbo nfs rw 0 0\n")
+    node.cycles(1)
+    assert node.state_of("storage/mnt/sfs turbo") == api.HEALTHY
+    node.write("proc/self/mounts", filler)
+    node.cycles(1)
+    assert node.state_of("storage/mnt/sfs turbo") == api.UNHEALTHY
+    assert node.reason_of("storage/mnt/sfs turbo") == "10.0.0.9:/ is not mounted on /mnt/sfs turbo"
 
 
 def test_a_nic_name_never_leaves_its_folder(node: FakeNode) -> None:

@@ -30,6 +30,11 @@ def test_only_what_is_there_is_removed() -> None:
     assert files.npufleet_there(["/f", "/g"], {"files": {"/g": SAME}}) == ["/g"]
 
 
+def test_a_folder_and_those_above_it() -> None:
+    assert files.npufleet_lineage("/data/a/b/") == ["/data/a/b", "/data/a", "/data"]
+    assert files.npufleet_lineage("") == []
+
+
 def test_what_was_said_is_kept_and_silence_is_told() -> None:
     results = [
         {"item": {"key": "a"}, "stdout": "out", "stderr": "err"},

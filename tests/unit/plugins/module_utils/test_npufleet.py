@@ -140,6 +140,20 @@ def test_lines_that_speak_of_forwarding(line: str, value: list[str]) -> None:
     assert system.FORWARDING.findall(f"a = 1\n{line}\nb = 2\n") == value
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("net.ipv4.ip_local_reserved_ports=60000-60031", ("", "60000-60031")),
+        (" net/ipv4/ip_local_reserved_ports =  8080, 9100", ("", "8080, 9100")),
+        ("# npufleet keeps this line off: net.ipv4.ip_local_reserved_ports = 8080", (system.SILENCED, "8080")),
+        ("net.ipv4.ip_local_reserved_ports =", ("", "")),
+        ("# net.ipv4.ip_local_reserved_ports = 1", None),
+    ],
+)
+def test_lines_that_reserve_ports(line: str, found: tuple[str, str] | None) -> None:
+    assert system.RESERVED.findall(f"a = 1\n\n{line}\n\nb = 2\n") == ([found] if found else [])
+
+
 def test_services() -> None:
     text = (
         "Id=docker.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\n"
