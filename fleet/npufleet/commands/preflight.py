@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from npufleet.commands.options import InventoryOption, LimitOption, TagsOption, verb
-from npufleet.playbook import Order, start
+from npufleet.playbook import start
+from npufleet.playbook_story import Order
 from npufleet.project import find_inventory, find_project
 from npufleet.result import Outcome
 

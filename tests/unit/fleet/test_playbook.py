@@ -9,7 +9,7 @@ import pytest
 
 from npufleet import playbook
 from npufleet.errors import ProjectError
-from npufleet.playbook import End, Order
+from npufleet.playbook_story import End, Order
 from npufleet.project import Project
 from npufleet.result import Exit, Frame, Result
 from unit.fleet.test_playbook_events import TASK, event
