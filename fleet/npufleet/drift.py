@@ -33,7 +33,10 @@ class NodeDrift:
 
 
 def judge(node: NodeRun, *, whole: bool) -> NodeDrift:
-    found = tuple(dict.fromkeys([*node.differences, *(_proof(node, failed) for failed in node.amiss)]))
+    told = [*node.differences, *(_proof(node, failed) for failed in node.amiss)]
+    # The roles in the order in which they run, each with its proof below what differs.
+    order = list(dict.fromkeys(difference.role for difference in told))
+    found = tuple(sorted(dict.fromkeys(told), key=lambda difference: order.index(difference.role)))
     if node.state != events.DONE or not whole:
         return NodeDrift(node.name, node.state, found, node.message)
     return NodeDrift(node.name, DRIFTED if found else IN_STEP, found)
@@ -92,7 +95,7 @@ def command(story: Story, nodes: list[NodeDrift]) -> str:
     # A new certificate is read by the agent at its start.
     tags = [*roles, *(["agent"] if "certificates" in roles and "agent" not in roles else [])]
     where = "" if len(drifted) == len(nodes) and story.order.limit is None else _limit(story, nodes, drifted)
-    return f"npufleet -i {story.order.inventory} prepare{where} --tags {','.join(tags)}"
+    return f"npufleet -i {playbook_result.nearby(story.order.inventory)} prepare{where} --tags {','.join(tags)}"
 
 
 def _limit(story: Story, nodes: list[NodeDrift], drifted: list[NodeDrift]) -> str:

@@ -10,13 +10,11 @@ from typing import Any
 
 # What npufleet remembers for `remove`, and what lives for one transaction only: no part of the wanted state.
 _OWN_NOTES = ("/var/lib/npufleet/found/", "/run/npufleet-")
-# A unit is restarted because something else differs.
-_CONSEQUENCES = {"restarted", "reloaded"}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing on a node that is not as the inventory says; `kind` is file, option, unit, sysctl, package or task."""
+    """One thing on a node that is not as the inventory says; `kind` is file, option, unit, command, task or proof."""
 
     role: str
     kind: str
@@ -43,14 +41,15 @@ def _of_result(result: Mapping[str, Any], task: str) -> Iterator[tuple[str, str]
                 yield from _of_result(item, task)
         return
     if _is_unit(result):
-        if result.get("state") not in _CONSEQUENCES:
-            yield "unit", _unit(result)
+        # One that is as wanted is only to be restarted or reloaded, because something else differs.
+        if unit := _unit(result):
+            yield "unit", unit
     elif isinstance(paths := result.get("paths"), list):
         yield from (told for path in paths if not str(path).startswith(_OWN_NOTES) for told in _file(str(path), result))
     elif path := result.get("dest") or result.get("path"):
         yield from _file(str(path), result)
     elif command := result.get("cmd"):
-        yield _command(command)
+        yield "command", " ".join(map(str, command)) if isinstance(command, list) else str(command)
     else:
         yield "task", task
 
@@ -60,19 +59,15 @@ def _is_unit(result: Mapping[str, Any]) -> bool:
 
 
 def _unit(result: Mapping[str, Any]) -> str:
-    wanted = str(result.get("state") or "")
-    if result.get("enabled"):
-        wanted = f"{wanted} and enabled".removeprefix(" and ")
     status = result.get("status")
     found = status if isinstance(status, Mapping) else {}
-    told = " and ".join(str(found[key]) for key in ("ActiveState", "UnitFileState") if found.get(key))
-    return f"{result['name']} is {told or 'otherwise'}, wanted {wanted or 'otherwise'}"
-
-
-def _command(command: object) -> tuple[str, str]:
-    line = " ".join(map(str, command)) if isinstance(command, list) else str(command)
-    setting = re.match(r"sysctl -w (\S+?)=(.*)$", line)
-    return ("sysctl", f"{setting[1]} is not {setting[2]}") if setting else ("command", line)
+    wants = {
+        "ActiveState": ("active", "started", result.get("state") == "started"),
+        "UnitFileState": ("enabled", "enabled", result.get("enabled") is True),
+    }
+    missing = {key: word for key, (state, word, wanted) in wants.items() if wanted and found.get(key) != state}
+    told = " and ".join(str(found.get(key) or "unknown") for key in missing)
+    return f"{result['name']} is {told}, wanted {' and '.join(missing.values())}" if missing else ""
 
 
 def _file(path: str, result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -16,9 +16,7 @@ def verify(limit: LimitOption = None, tags: TagsOption = None, inventory: Invent
     Exit codes: 0 all nodes are in step, 3 some drifted or could not be compared, 1 none could be, 4 none was reached.
     """
     source = find_inventory(inventory)
-    order = Order(
-        "verify", "playbooks/drift.yml", source, limit=limit, tags=tags, check=True, conclude=drift.conclude
-    )
+    order = Order("verify", "playbooks/drift.yml", source, limit=limit, tags=tags, check=True, conclude=drift.conclude)
     return start(order, find_project())
 
 
