@@ -59,6 +59,13 @@ class Fleet:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def failures(done: subprocess.CompletedProcess[str]) -> str:
+    """What a reader of a failed playbook wants first: the failed tasks, then how it ended."""
+    tasks = re.split(r"^(?=(?:TASK|PLAY) )", done.stdout, flags=re.MULTILINE)
+    failed = [task for task in tasks if re.search(r"^(?:fatal|failed): ", task, re.MULTILINE)]
+    return "\n".join([*failed, done.stdout[-1500:], done.stderr[-2000:]])
+
+
 def lab_name(suite: str) -> str:
     """Each suite has a lab of its own; a prefix keeps two checkouts on one machine apart."""
     return os.environ.get("NPUFLEET_TEST_LABS", "") + suite

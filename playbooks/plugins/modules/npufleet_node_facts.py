@@ -13,8 +13,8 @@ options:
     description: Which parts to read; the others stay as they are in O(keep).
     type: list
     elements: str
-    choices: [system, network, docker, npu, files]
-    default: [system, network, docker, npu, files]
+    choices: [system, network, docker, npu, files, host]
+    default: [system, network, docker, npu, files, host]
   keep:
     description: The fact as it was read before.
     type: dict
@@ -39,7 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 node:
-  description: The keys system, network, docker, npu, files, found and certificate.
+  description: The keys system, network, docker, npu, holders, host, files, found and certificate.
   returned: always
   type: dict
 """
@@ -47,9 +47,9 @@ node:
 from typing import Any  # noqa: E402  # the documentation comes first by convention
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402  # the documentation comes first by convention
-from ansible.module_utils.npufleet import engine, files, network, npu, system  # noqa: E402  # likewise
+from ansible.module_utils.npufleet import engine, files, holders, host, network, npu, system  # noqa: E402  # likewise
 
-SUBSETS = ["system", "network", "docker", "npu", "files"]
+SUBSETS = ["system", "network", "docker", "npu", "files", "host"]
 
 
 def gather(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -65,6 +65,10 @@ def gather(parameters: dict[str, Any]) -> dict[str, Any]:
         facts["npu"] = npu.gather(parameters["npu_smi_timeout"])
     if "files" in wanted:
         facts.update(files.gather())
+    if "host" in wanted:
+        facts["host"] = host.gather()
+    if "docker" in facts and "npu" in facts and set(wanted) & {"docker", "npu"}:
+        facts["holders"] = holders.gather(facts["docker"], facts["npu"])
     return facts
 
 
