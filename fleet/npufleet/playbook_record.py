@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,14 @@ class Record:
         self._write(self._document | over)
 
     def _write(self, document: dict[str, Any]) -> None:
-        """Whole or not at all: whoever reads while a run goes on gets no half of it."""
-        if not self._path.parent.is_dir():
-            return
+        """Whole or not at all: whoever reads while a run goes on gets no half of it.
+
+        A full disk must not stop what is being done to the nodes.
+        """
         new = self._path.with_suffix(".new")
-        new.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        new.replace(self._path)
+        with suppress(OSError):
+            new.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+            new.replace(self._path)
 
 
 def _nodes(tracker: Tracker) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""npufleet collect: logs and facts of the nodes in one file for a support ticket."""
+"""npufleet collect: gather logs and facts for a support ticket in one file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def collect(
     ] = None,
     inventory: InventoryOption = None,
 ) -> Outcome:
-    """Gather logs and facts of the nodes in one archive for a support ticket. Secrets are left out.
+    """Gather logs and facts for a support ticket in one file. Secrets are taken out on the nodes.
 
     Exit codes: 0 all nodes gave theirs, 3 some did not, 1 none did, 4 none could be reached.
     """

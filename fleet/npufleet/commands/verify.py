@@ -11,7 +11,7 @@ from npufleet.result import Outcome
 
 
 def verify(limit: LimitOption = None, tags: TagsOption = None, inventory: InventoryOption = None) -> Outcome:
-    """Tell what differs on the nodes from what the inventory says, and prove the rest. Changes nothing.
+    """Tell what differs on the nodes from what the inventory says. Changes nothing.
 
     Exit codes: 0 all nodes are in step, 3 some drifted or could not be compared, 1 none could be, 4 none was reached.
     """
