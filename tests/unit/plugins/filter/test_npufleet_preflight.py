@@ -95,6 +95,11 @@ def silent(node: dict[str, Any], error: str, **more: Any) -> None:
     node["npu"]["npu_smi"] = {"path": "/usr/local/sbin/npu-smi", "error": error, "code": 255, **more}
 
 
+def not_executable(node: dict[str, Any]) -> None:
+    silent(node, "npu-smi is neither in sbin nor in bin", path=None)
+    node["npu"]["unusable_tools"].append({"path": "/usr/local/sbin/npu-smi", "why": "its mode 0644"})
+
+
 FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "system-known": lambda n: n["system"]["os"].update(id="fedora"),
     "architecture-known": lambda n: n["system"].update(arch="riscv64"),
@@ -115,10 +120,7 @@ FAULTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "npu-manager-devices": lambda n: n["npu"]["manager_devices"].pop(),
     "npu-pci-dead": lambda n: n["npu"]["lspci"][0].update(revision="ff"),
     "npu-smi-is-a-file": lambda n: n["npu"]["directories_in_place_of_tools"].append("/usr/local/bin/npu-smi"),
-    "npu-smi-runs": lambda n: (
-        silent(n, "npu-smi is neither in sbin nor in bin", path=None),
-        n["npu"]["unusable_tools"].append({"path": "/usr/local/sbin/npu-smi", "why": "its mode 0644"}),
-    ),
+    "npu-smi-runs": not_executable,
     "npu-smi-library": lambda n: silent(n, "error while loading shared libraries: libdrvdsmi_host.so: cannot open"),
     "npu-smi-answers": lambda n: silent(n, "dcmi module initialize failed. ret is -8005"),
     "npu-health": lambda n: n["npu"]["npu_smi"]["health"][0].update(health="Alarm"),
@@ -226,7 +228,7 @@ def test_a_tool_that_lacks_its_library_is_told_once() -> None:
 
 def test_holders_are_named() -> None:
     process = {"kind": "process", "name": "python", "pid": 77, "npus": [1], "container": "train"}
-    stranger = {"kind": "process", "name": None, "pid": 78, "npus": [], "container": None}
+    stranger: dict[str, Any] = {"kind": "process", "name": None, "pid": 78, "npus": [], "container": None}
     held = [container("train", [0, 1]), container("root", [0, 1], privileged=True), process, stranger]
     text = findings(broken(lambda n: n["holders"].extend(held)))["npu-holders"]["text"]
     for says in (
