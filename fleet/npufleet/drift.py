@@ -38,7 +38,7 @@ def judge(node: NodeRun, *, whole: bool) -> NodeDrift:
     order = list(dict.fromkeys(difference.role for difference in told))
     found = tuple(sorted(dict.fromkeys(told), key=lambda difference: order.index(difference.role)))
     if node.state != events.DONE or not whole:
-        return NodeDrift(node.name, node.state, found, node.message)
+        return NodeDrift(node.name, node.state, found, playbook_result.where_and_why(node))
     return NodeDrift(node.name, DRIFTED if found else IN_STEP, found)
 
 

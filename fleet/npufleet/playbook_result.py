@@ -81,8 +81,14 @@ def _node_failure(node: NodeRun) -> Failure:
         return Failure(
             "ssh-unreachable", message, f"Try it by hand: ssh to {node.name}, with the inventory's key.", node.name
         )
-    where = f"{node.stage}: {node.task}" if node.stage else node.task
-    return Failure("task-failed", f"{node.name}: {where}: {node.message}", "See the record of the run.", node.name)
+    return Failure("task-failed", f"{node.name}: {where_and_why(node)}", "See the record of the run.", node.name)
+
+
+def where_and_why(node: NodeRun) -> str:
+    """The task at which a node failed and what it said; what was said alone where no task is to blame."""
+    if node.state != events.FAILED:
+        return node.message
+    return ": ".join(part for part in (node.stage, node.task, node.message) if part)
 
 
 def exit_code(story: Story) -> Exit:

@@ -40,7 +40,7 @@ class NodeReport:
 def judge(node: NodeRun) -> NodeReport:
     if not node.findings:
         state = events.FAILED if node.state == events.DONE else node.state
-        return NodeReport(node.name, state, (), {}, node.message or "it was not judged")
+        return NodeReport(node.name, state, (), {}, playbook_result.where_and_why(node) or "it was not judged")
     known = tuple(finding for finding in node.findings if finding.get("severity") in SEVERITIES)
     report = NodeReport(node.name, "fine", known, node.summary)
     worst = next((severity for severity in ("error", "warning") if report.counted(severity)), "fine")

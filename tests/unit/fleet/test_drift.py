@@ -79,6 +79,13 @@ def test_the_command_that_mends_it(nodes: list[NodeRun], limit: str | None, comm
     assert drift.conclude(story(*nodes, limit=limit)).data["remedy"] == command
 
 
+def test_a_node_that_cannot_be_compared_says_where_and_why() -> None:
+    node = NodeRun("a", FAILED, "agent", "Stop where the agent is not built", message="build it", differences=[FILE])
+    told = drift.conclude(story(node, code=2)).data["nodes"][0]
+    assert told["message"] == "agent: Stop where the agent is not built: build it"
+    assert told["differences"] == [FILE.to_dict()]
+
+
 def test_a_new_certificate_takes_the_agent_along() -> None:
     node = NodeRun("a", DONE, amiss=[{"role": "certificates", "says": "it ends"}])
     assert drift.conclude(story(node)).data["remedy"].endswith("--tags certificates,agent")
