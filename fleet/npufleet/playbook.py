@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from npufleet import playbook_result
-from npufleet.errors import ProjectError
+from npufleet.errors import NpufleetError, ProjectError
 from npufleet.playbook_events import Tracker
 from npufleet.playbook_record import Record
 from npufleet.playbook_story import CANCELED, End, Order, Story
@@ -130,7 +130,15 @@ def follow(order: Order, begin: Callable[[], Run], folder: Path) -> Generator[Fr
     if not tracker.finished:
         tracker.cut_short()
     story = Story(order, tracker, end, time.monotonic() - started, folder)
-    result = (order.conclude or playbook_result.conclude)(story)
+    return _conclude(story, record)
+
+
+def _conclude(story: Story, record: Record) -> Result:
+    try:
+        result = (story.order.conclude or playbook_result.conclude)(story)
+    except NpufleetError as error:
+        record.close(story, error.result(story.order.verb))
+        raise
     record.close(story, result)
     return result
 
