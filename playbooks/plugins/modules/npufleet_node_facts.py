@@ -13,8 +13,8 @@ options:
     description: Which parts to read; the others stay as they are in O(keep).
     type: list
     elements: str
-    choices: [system, network, docker, npu, files, storage]
-    default: [system, network, docker, npu, files, storage]
+    choices: [system, network, docker, npu, files, storage, host]
+    default: [system, network, docker, npu, files, storage, host]
   keep:
     description: The fact as it was read before.
     type: dict
@@ -53,7 +53,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 node:
-  description: The keys system, network, docker, npu, files, found, certificates and storage.
+  description: The keys system, network, docker, npu, holders, host, files, found, certificates and storage.
   returned: always
   type: dict
 """
@@ -61,9 +61,18 @@ node:
 from typing import Any  # noqa: E402  # the documentation comes first by convention
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402  # the documentation comes first by convention
-from ansible.module_utils.npufleet import engine, files, network, npu, storage, system  # noqa: E402  # likewise
+from ansible.module_utils.npufleet import (  # noqa: E402  # likewise
+    engine,
+    files,
+    holders,
+    host,
+    network,
+    npu,
+    storage,
+    system,
+)
 
-SUBSETS = ["system", "network", "docker", "npu", "files", "storage"]
+SUBSETS = ["system", "network", "docker", "npu", "files", "storage", "host"]
 
 
 def gather(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -82,6 +91,10 @@ def gather(parameters: dict[str, Any]) -> dict[str, Any]:
     if "storage" in wanted:
         asked = parameters["storage"]
         facts["storage"] = storage.gather(*(asked.get(key) or [] for key in ("points", "folders", "types")))
+    if "host" in wanted:
+        facts["host"] = host.gather()
+    if "docker" in facts and "npu" in facts and set(wanted) & {"docker", "npu"}:
+        facts["holders"] = holders.gather(facts["docker"], facts["npu"])
     return facts
 
 

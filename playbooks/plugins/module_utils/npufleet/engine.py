@@ -152,6 +152,7 @@ def containers(raw: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "name": (item.get("Names") or ["?"])[0].lstrip("/"),
             "image": item.get("Image"),
             "network": item.get("HostConfig", {}).get("NetworkMode"),
+            "created": item.get("Created"),
             "devices": devices(item["Id"]),
         }
         for item in raw
@@ -159,7 +160,17 @@ def containers(raw: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def devices(identifier: str) -> list[str]:
-    """Device files that a running container was given."""
-    host = (ask(f"/containers/{identifier}/json") or {}).get("HostConfig") or {}
+    """Device files that a running container was given, by its options or through Ascend's own runtime."""
+    answer = ask(f"/containers/{identifier}/json") or {}
+    host = answer.get("HostConfig") or {}
     given = [device.get("PathOnHost", "") for device in host.get("Devices") or []]
+    if host.get("Runtime") == "ascend":
+        given += [f"/dev/davinci{npu}" for npu in visible((answer.get("Config") or {}).get("Env") or [])]
     return [*given, "privileged"] if host.get("Privileged") else given
+
+
+def visible(environment: list[str]) -> list[int]:
+    """NPUs of ASCEND_VISIBLE_DEVICES, as in 0,2 or 0-3."""
+    told = dict(word.partition("=")[::2] for word in environment).get("ASCEND_VISIBLE_DEVICES", "")
+    spans = re.findall(r"(\d+)(?:-(\d+))?", told) if re.match(r"^[\d,-]+$", told) else []
+    return sorted({npu for first, last in spans for npu in range(int(first), int(last or first) + 1)})

@@ -54,8 +54,8 @@ def test_processes_even_without_a_name() -> None:
 
 def test_mapping_counts_chips_and_not_controllers() -> None:
     assert npu.mapped(MAPPING) == [
-        {"card": 0, "chip": 0, "logic": 0, "name": "Ascend 910B3"},
-        {"card": 6, "chip": 0, "logic": 1, "name": "Ascend 910B3"},
+        {"card": 0, "chip": 0, "npu": 0, "name": "Ascend 910B3"},
+        {"card": 6, "chip": 0, "npu": 1, "name": "Ascend 910B3"},
     ]
 
 
@@ -217,6 +217,7 @@ def test_certificate_that_cannot_be_read_is_none() -> None:
 
 def test_lock_is_given_up_after_a_while(tmp_path: Path) -> None:
     lock = str(tmp_path / "npu-smi.lock")
+    Path(lock).touch()
     with npu.Locked(lock, 1) as first, npu.Locked(lock, 0.05) as second:
         assert (first, second) == (True, False)
     with npu.Locked(lock, 1) as again, npu.Locked(str(tmp_path / "no-folder/lock"), 1) as without:
