@@ -21,10 +21,11 @@ def lab_suite(path: Path) -> str | None:
     return None
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker for one suite: its tests share nodes and build on each other in the order they stand in."""
-    for item in items:
-        suite = lab_suite(item.path)
-        if suite is not None:
-            item.add_marker(pytest.mark.xdist_group(suite))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """One worker for one suite: its tests share nodes and build on each other in the order they stand in.
+
+    Marked as early as this because pytest-xdist looks for the mark before any other hook sees the whole list.
+    """
+    suite = lab_suite(item.path)
+    if suite is not None:
+        item.add_marker(pytest.mark.xdist_group(suite))

@@ -187,6 +187,12 @@ def difference(now: list[str], before: list[str]) -> list[str]:
     return sorted(set(now) - set(before))
 
 
+def deed(wanted: dict[str, Any]) -> str:
+    if wanted["state"] == "absent":
+        return "removed"
+    return f"installed from {wanted['folder'] or wanted['url'] or 'the repositories of the node'}"
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     if module.check_mode:
@@ -197,9 +203,7 @@ def main() -> None:
         work = tempfile.mkdtemp(prefix="npufleet-packages-", dir="/run")
         result = transact(module.params, work)
     except PackageError as error:
-        what = " ".join(module.params["names"])
-        verb = "installed" if module.params["state"] == "present" else "removed"
-        module.fail_json(msg=f"{what} cannot be {verb}: {error}")
+        module.fail_json(msg=f"{' '.join(module.params['names'])} cannot be {deed(module.params)}: {error}")
     except OSError as error:
         module.fail_json(
             msg=f"{' '.join(module.params['names'])}: {error.filename or work} cannot be written: {error.strerror}. "

@@ -75,7 +75,7 @@ class Apt:
 
     def _must(self, done: Done, before: Done | None = None) -> Done:
         if done.code != 0:
-            said = done.err + done.out + ((before.err + before.out) if before else "")
+            said = (before.err if before else "") + done.out + done.err
             raise PackageError(describe(said, self.wanted["excludes"], self.wanted["prefix"]))
         return done
 

@@ -76,4 +76,4 @@ class Dnf:
 
     def _must(self, done: Done) -> None:
         if done.code != 0:
-            raise PackageError(describe(done.err + done.out, self.wanted["excludes"], self.wanted["prefix"]))
+            raise PackageError(describe(done.out + done.err, self.wanted["excludes"], self.wanted["prefix"]))

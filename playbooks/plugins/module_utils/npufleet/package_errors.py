@@ -14,7 +14,7 @@ class PackageError(Exception):
 # What a line of output shows, what that means, and what to do; the first that matches counts.
 KINDS = (
     (
-        r"no space left on device|not enough free space|more space needed|insufficient space|needs \d+\w+ (?:more )?(?:space )?on",
+        r"no space left on device|failed writing received data|enough free space|more space needed|insufficient space|needs \d+\w+ (?:more )?(?:space )?on",
         "the disk is full",
         "Free some space on the node (df -h shows where it is gone) and run this again.",
     ),
