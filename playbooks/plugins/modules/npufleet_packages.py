@@ -36,6 +36,10 @@ options:
     description: A folder on the node with package files or a repository.
     type: path
     default: ''
+  folder_goes:
+    description: Remove O(folder) at the end, whatever the end is.
+    type: bool
+    default: false
   url:
     description: A repository; empty means the node's own.
     type: str
@@ -109,6 +113,7 @@ ARGUMENTS: dict[str, Any] = {
     "names": {"type": "list", "elements": "str", "required": True},
     "excludes": STRINGS,
     "folder": {"type": "path", "default": ""},
+    "folder_goes": {"type": "bool", "default": False},
     "url": {"type": "str", "default": ""},
     "suite": {"type": "str", "default": "./"},
     "components": STRINGS,
@@ -210,7 +215,9 @@ def main() -> None:
             "Free some space or mend the disk (df -h, dmesg), and run this again."
         )
     finally:
-        shutil.rmtree(work, ignore_errors=True)
+        for path in (work, module.params["folder"] if module.params["folder_goes"] else ""):
+            if path:
+                shutil.rmtree(path, ignore_errors=True)
     module.exit_json(**result)
 
 
