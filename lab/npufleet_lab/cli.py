@@ -59,7 +59,9 @@ def _words(text: str) -> list[str]:
 @app.command()
 def up(
     count: Annotated[int, typer.Option("-n", "--nodes", min=1, max=16, help="How many nodes.")] = 2,
-    systems: Annotated[str, typer.Option("--os", help=f"Node systems in turn: {', '.join(SYSTEMS)}.")] = _DEFAULT_SYSTEMS,
+    systems: Annotated[
+        str, typer.Option("--os", help=f"Node systems in turn: {', '.join(SYSTEMS)}.")
+    ] = _DEFAULT_SYSTEMS,
     chip: Annotated[str, typer.Option(help="Chip families in turn: 910B3, 910A, 310P3, A3.")] = "910B3",
     driver: Annotated[str, typer.Option(help="Driver versions in turn, as 24.1.0 or 23.0.7.")] = "24.1.0",
 ) -> None:

@@ -46,9 +46,7 @@ SYSTEMS = {
     "debian12": System("debian12"),
     "ubuntu22.04": System("debian12", _UBUNTU),
     "hce2": System("hce2"),
-    "openeuler22.03": System(
-        "hce2", _OPENEULER, ("/etc/openEuler-release", "openEuler release 22.03 (LTS-SP2)\n")
-    ),
+    "openeuler22.03": System("hce2", _OPENEULER, ("/etc/openEuler-release", "openEuler release 22.03 (LTS-SP2)\n")),
     "euleros2.10": System("hce2", _EULEROS, ("/etc/euleros-release", "EulerOS release 2.0 (SP10)\n")),
 }
 IMAGES = tuple(dict.fromkeys(system.image for system in SYSTEMS.values()))

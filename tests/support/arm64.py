@@ -51,7 +51,10 @@ def unpack(folder: Path) -> None:
     }
     flags = [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
     run(["apt-get", *flags, "-q", "update"], timeout_s=300)
-    run(["apt-get", *flags, "-q", "-y", "--no-install-recommends", "--download-only", "install", *PACKAGES], timeout_s=600)
+    run(
+        ["apt-get", *flags, "-q", "-y", "--no-install-recommends", "--download-only", "install", *PACKAGES],
+        timeout_s=600,
+    )
     target = folder / "root"
     for archive in sorted((place / "archives").glob("*.deb")):
         run(["dpkg-deb", "-x", str(archive), str(target)], timeout_s=120)
@@ -64,7 +67,7 @@ def unpack(folder: Path) -> None:
 
 
 def command(place: Path, work: Path, *words: str) -> list[str]:
-    """Run an arm64 program in that system, with `work` at /mnt and this machine's processes in view; no mount is left."""
+    """Run an arm64 program in that system, with `work` at /mnt; no mount is left behind."""
     script = (
         'set -e; cd "$0"; mount -t proc none proc; mount --rbind /dev dev; mount -t tmpfs none tmp;'
         ' mount --bind "$1" mnt; shift; exec chroot . "$@"'

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from urllib.parse import unquote
 
 import requests
-
 
 
 def deb(folder: Path, name: str, version: str, *fields: str) -> Path:
@@ -40,7 +40,7 @@ def copy_of(repository: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     page = requests.get(repository + "/", timeout=30).text
     for name in re.findall(r'href="([^"/]+\.(?:deb|rpm))"', page):
-        (folder / requests.utils.unquote(name)).write_bytes(requests.get(f"{repository}/{name}", timeout=60).content)
+        (folder / unquote(name)).write_bytes(requests.get(f"{repository}/{name}", timeout=60).content)
     return folder
 
 

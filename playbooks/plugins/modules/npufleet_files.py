@@ -217,7 +217,7 @@ def main() -> None:
             node.absent_if_empty(path)
     except OSError as error:
         module.fail_json(
-            msg=f"{error.filename} cannot be changed: {error.strerror}. It is as it was, and nothing after it was done. "
+            msg=f"{error.filename} cannot be changed: {error.strerror}. It is as it was, and what comes after it too. "
             "Mend that (df -h and mount show disks that are full or read-only) and run this again.",
             paths=node.paths,
         )

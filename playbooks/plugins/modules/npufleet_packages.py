@@ -162,13 +162,13 @@ def transact(wanted: dict[str, Any], work: str) -> dict[str, Any]:
 def have(manager: Any, journal: Journal, names: list[str]) -> dict[str, Any]:
     unfinished = journal.before()
     before = unfinished if unfinished is not None else manager.installed()
-    if unfinished is not None and manager.interrupted():
-        manager.repair()
-    if manager.satisfied(names):
+    # What somebody else left half done is theirs to mend.
+    mend = unfinished is not None and manager.interrupted()
+    if manager.satisfied(names) and not mend:
         return {"changed": unfinished is not None, "added": difference(manager.installed(), before)}
     journal.begin(before)
     try:
-        manager.install(names)
+        manager.install(names, mend=mend)
     except PackageError:
         # What left the node as it was needs no repair.
         if manager.installed() == before and not manager.interrupted():

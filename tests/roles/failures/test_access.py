@@ -23,7 +23,9 @@ def steward(troubled: list[Node]) -> Iterator[Node]:
     """A node with a user who may use sudo, with a password."""
     troubled[0].run(ADD_USER)
     yield troubled[0]
-    troubled[0].run("rm /etc/sudoers.d/steward; pkill -u steward; sleep 0.2; userdel --remove steward 2>/dev/null; true")
+    troubled[0].run(
+        "rm /etc/sudoers.d/steward; pkill -u steward; sleep 0.2; userdel --remove steward 2>/dev/null; true"
+    )
 
 
 def as_steward(password: str) -> dict[str, str]:

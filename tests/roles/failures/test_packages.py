@@ -15,7 +15,7 @@ from support.nodes import Node, wait_until
 # A process that holds a lock file as the package managers do, under a name of its own.
 HOLD = (
     "ln -sf /usr/bin/python3 /run/{name}; systemd-run --quiet --unit=holder --collect /run/{name} -c"
-    " 'import fcntl, time; f = open(\"{path}\", \"a\"); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(600)'"
+    ' \'import fcntl, time; f = open("{path}", "a"); fcntl.lockf(f, fcntl.LOCK_EX); time.sleep(600)\''
 )
 LOCKS = (("unattended-upgr", "/var/lib/dpkg/lock-frontend"), ("yum-cron", "/var/lib/rpm/.rpm.lock"))
 
@@ -29,9 +29,7 @@ def locked(troubled: list[Node]) -> Iterator[list[Node]]:
         node.run(f"systemctl stop holder; rm /run/{name}")
 
 
-def test_a_held_lock(
-    fleet: Fleet, locked: list[Node], well: Node, bare: dict[str, list[str]], tmp_path: Path
-) -> None:
+def test_a_held_lock(fleet: Fleet, locked: list[Node], well: Node, bare: dict[str, list[str]], tmp_path: Path) -> None:
     pids = [node.run("systemctl show -p MainPID --value holder").strip() for node in locked]
     impatient = fleet.overlaid(tmp_path, {node.name: {"docker_lock_timeout_s": 2} for node in locked})
     told = prepare(impatient, "docker")
@@ -94,8 +92,9 @@ def test_a_full_disk(fleet: Fleet, full: list[Node], well: Node, bare: dict[str,
 def etc_docker_is_full(well: Node) -> Iterator[Node]:
     # A page for the file that is there, and none for another.
     well.run(
-        "cp -a /etc/docker /run/etc-docker && mount -t tmpfs -o size=8k none /etc/docker && cp -a /run/etc-docker/. /etc/docker"
-        " && dd if=/dev/zero of=/etc/docker/filler bs=4k 2>/dev/null; test -s /etc/docker/daemon.json"
+        "cp -a /etc/docker /run/etc-docker && mount -t tmpfs -o size=8k none /etc/docker"
+        " && cp -a /run/etc-docker/. /etc/docker; test -s /etc/docker/daemon.json"
+        " && dd if=/dev/zero of=/etc/docker/filler bs=4k 2>/dev/null; test -e /etc/docker/filler"
     )
     yield well
     well.run("umount /etc/docker; rm -r /run/etc-docker")

@@ -35,6 +35,7 @@ def euleros(fleet: Fleet) -> Node:
 
 def packages_of(node: Node) -> dict[str, str]:
     """Names and versions of what is installed; a configuration file that Debian keeps is no package."""
-    look = "dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}\\n' || rpm -qa --qf 'installed %{NAME} %{VERSION}\\n'"
+    debs = "dpkg-query -W -f '${db:Status-Status} ${Package} ${Version}\\n'"
+    look = f"{debs} || rpm -qa --qf 'installed %{{NAME}} %{{VERSION}}\\n'"
     lines = [line.split() for line in node.run(f"({look}) 2>/dev/null").splitlines()]
     return {line[1]: line[2] for line in lines if line[0] == "installed"}

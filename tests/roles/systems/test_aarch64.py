@@ -99,8 +99,9 @@ def test_it_answers_and_asks_npu_smi(work: Path, port: int) -> None:
 
     healthz = wait_until("it answers", 120, lambda: answer("/healthz"))
     assert healthz.status_code == 200
-    asked = wait_until("it asks npu-smi", 60, lambda: (work / "asked").is_file() and (work / "asked").read_text())
-    assert asked.splitlines()[0].startswith("aarch64 info")
+    asked = work / "asked"
+    wait_until("it asks npu-smi", 60, lambda: asked.is_file() and asked.read_text(encoding="utf-8"))
+    assert asked.read_text(encoding="utf-8").startswith("aarch64 info")
     readyz = answer("/readyz")
     assert readyz is not None
     assert readyz.status_code == 503, "no engine, no devices: that is said, not hidden"

@@ -91,7 +91,9 @@ def test_what_needs_another_kernel_or_driver_is_refused(old: Fleet, sites: dict[
         kept = (KERNEL if name == "needs-kernel" else DRIVER)[kind_of(node)]
         assert f"{name} cannot be installed from" in said
         assert f"it needs {kept}, and docker_package_excludes keeps kernel and driver as they are" in said
-        assert node.ssh("ls -d /var/lib/npufleet/packages /run/npufleet-packages* /var/lib/npufleet/found/*").stdout == ""
+        assert (
+            node.ssh("ls -d /var/lib/npufleet/packages /run/npufleet-packages* /var/lib/npufleet/found/*").stdout == ""
+        )
     assert "Traceback" not in done.stdout
     assert {node.name: packages_of(node) for node in old.nodes} == before
 
@@ -151,10 +153,8 @@ def test_a_folder_that_is_on_the_node_already(counted: Fleet, tmp_path: Path) ->
     """Plain files without an index; the euleros node is asked for its engine by the names that it has by default."""
     for node in counted.nodes:
         server = counted.variable(node, "docker_repository_url")
-        node.run(
-            f"mkdir /srv/site && cd /srv/site && for f in $(curl -s {server}/ | grep -o 'href=\"[^\"]*[mb]\"' | cut -d'\"' -f2);"
-            f" do curl -sO {server}/$f; done; ls /srv/site/*.[rd]*"
-        )
+        listed = f"curl -s {server}/ | grep -oE '[^\"]+\\.(deb|rpm)\"' | tr -d '\"'"
+        node.run(f"mkdir /srv/site && cd /srv/site && for f in $({listed}); do curl -sO {server}/$f; done; ls *.[dr]*")
     asked_before = {node.name: went_out(node) for node in counted.nodes}
     local = {node.name: {"docker_repository_url": "file:///srv/site"} for node in counted.nodes}
     done, _ = counted.overlaid(tmp_path, local).playbook("playbooks/prepare.yml", "--tags", "docker")

@@ -32,21 +32,23 @@ class Apt:
         bare = {name.split(":")[0] for name in self.installed()}
         return set(names) <= bare
 
-    def repair(self) -> None:
-        """Finish what an interrupted transaction of this module left half done."""
-        self._must(run("dpkg", "--configure", "-a", timeout=TIMEOUT_S, extra=self._environment()))
-
     def interrupted(self) -> bool:
         left = [path for path in glob.glob("/var/lib/dpkg/updates/*") if os.path.basename(path).isdigit()]
         return bool(left or run("dpkg", "--audit", timeout=60).out.strip())
 
-    def install(self, names: list[str]) -> None:
+    def install(self, names: list[str], mend: bool = False) -> None:
+        """With `mend`, finish an interrupted transaction first; where its packages lack others, apt brings those."""
         self._configure()
-        update = self._apt("update", "-o", f"APT::Update::Error-Mode={'any' if self._source() else 'persistent-failure'}")
+        if mend:
+            run("dpkg", "--configure", "-a", timeout=TIMEOUT_S, extra=self._environment())
+        words = ("--fix-broken", *names) if mend else tuple(names)
+        update = self._apt(
+            "update", "-o", f"APT::Update::Error-Mode={'any' if self._source() else 'persistent-failure'}"
+        )
         if update.code != 0 and self._source():
             self._must(update)
-        self._refuse_side_effects(self._must(self._apt("install", "--simulate", *names), update).out)
-        self._must(self._apt("install", *names))
+        self._refuse_side_effects(self._must(self._apt("install", "--dry-run", *words), update).out)
+        self._must(self._apt("install", *words))
 
     def remove(self, names: list[str]) -> None:
         # Not purged: Debian's engine would take /var/lib/docker with it.

@@ -1,4 +1,4 @@
-"""RPM packages for one transaction, with dnf or yum: from the node's own repositories, one URL, or a folder of files."""
+"""RPM packages for one transaction, with dnf or yum: from the node's repositories, one URL, or a folder of files."""
 
 from __future__ import annotations
 
@@ -33,14 +33,12 @@ class Dnf:
     def satisfied(self, names: list[str]) -> bool:
         return all(run("rpm", "--query", "--whatprovides", name, timeout=60).code == 0 for name in names)
 
-    def repair(self) -> None:
-        """Finish what an interrupted transaction left: rpm's database mends itself, doubled records do not."""
-        run("rpm", "--rebuilddb", timeout=TIMEOUT_S)
-
     def interrupted(self) -> bool:
         return run("rpm", "--query", "--all", timeout=60).code != 0
 
-    def install(self, names: list[str]) -> None:
+    def install(self, names: list[str], mend: bool = False) -> None:
+        if mend:
+            run("rpm", "--rebuilddb", timeout=TIMEOUT_S)
         folder = local_folder(self.wanted)
         if folder and not os.path.isdir(folder):
             raise PackageError(f"{folder} is not a folder on the node. Put the packages there and run this again.")
@@ -48,13 +46,20 @@ class Dnf:
             files = choose(folder, names, self.wanted["excludes"], self.wanted["prefix"])
             self._must(self._dnf(*self._repositories(""), "install", *files))
         else:
-            self._must(self._dnf(*self._repositories(f"file://{folder}" if folder else self.wanted["url"]), "install", *names))
+            url = f"file://{folder}" if folder else self.wanted["url"]
+            self._must(self._dnf(*self._repositories(url), "install", *names))
 
     def remove(self, names: list[str]) -> None:
         self._must(self._dnf("--disablerepo=*", "--noautoremove", "remove", *names))
 
     def _dnf(self, *words: str) -> Done:
-        options = ["-y", "-q", "--setopt=install_weak_deps=False", "--setopt=exit_on_lock=1", "--setopt=skip_if_unavailable=0"]
+        options = [
+            "-y",
+            "-q",
+            "--setopt=install_weak_deps=False",
+            "--setopt=exit_on_lock=1",
+            "--setopt=skip_if_unavailable=0",
+        ]
         options += [f"--exclude={pattern}" for pattern in self.wanted["excludes"] if "remove" not in words]
         try:
             return run(self.program, *options, *words, timeout=TIMEOUT_S)

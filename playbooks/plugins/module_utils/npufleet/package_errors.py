@@ -14,7 +14,7 @@ class PackageError(Exception):
 # What a line of output shows, what that means, and what to do; the first that matches counts.
 KINDS = (
     (
-        r"no space left on device|failed writing received data|enough free space|more space needed|insufficient space|needs \d+\w+ (?:more )?(?:space )?on",
+        r"no space left on device|failed writing received data|enough free space|more space needed|insufficient space",
         "the disk is full",
         "Free some space on the node (df -h shows where it is gone) and run this again.",
     ),
@@ -34,8 +34,7 @@ KINDS = (
         "Name the repository's key in {prefix}_repository_key and run this again.",
     ),
     (
-        r"failed to fetch|cannot download|cannot prepare internal mirrorlist|could not connect|curl error|hash sum"
-        r"|release file|failed to download metadata|unable to fetch|could not resolve|file not found|no such file",
+        r"failed to (?:fetch|download)|cannot download|could not (?:connect|resolve)|curl error|hash sum|not found|release",
         "the repository does not work",
         "Try it from the node (curl -I), mend it or correct {prefix}_repository_url, and run this again.",
     ),

@@ -29,7 +29,9 @@ def query(path: str, *words: str) -> list[str]:
 
 def first_word(line: str) -> str:
     """The capability without its version; whether the versions fit is for the package manager to judge."""
-    return line.split()[0].split("(")[0] if line.startswith("config(") else line.split()[0]
+    return (
+        line.split(maxsplit=1)[0].split("(", maxsplit=1)[0] if line.startswith("config(") else line.split(maxsplit=1)[0]
+    )
 
 
 def on_node(capability: str) -> bool:
