@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-LAB_SUITES ?= tests/e2e
+LAB_SUITES ?= tests/e2e tests/roles/systems tests/roles/failures
 LAB_WORKERS ?= 3
 PYTHON_SOURCES := agent fleet lab playbooks/plugins scripts tests
 SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run roles/metadata_guard/files/metadata-guard)

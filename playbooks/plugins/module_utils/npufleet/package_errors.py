@@ -34,7 +34,10 @@ KINDS = (
         "Name the repository's key in {prefix}_repository_key and run this again.",
     ),
     (
-        r"failed to (?:fetch|download)|cannot download|could not (?:connect|resolve)|curl error|hash sum|not found|release",
+        (
+            r"failed to (?:fetch|download)|cannot download|could not (?:connect|resolve)|curl error|hash sum|not found"
+            r"|release file|no such file"
+        ),
         "the repository does not work",
         "Try it from the node (curl -I), mend it or correct {prefix}_repository_url, and run this again.",
     ),
