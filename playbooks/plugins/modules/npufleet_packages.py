@@ -163,7 +163,8 @@ def have(manager: Any, journal: Journal, names: list[str]) -> dict[str, Any]:
     unfinished = journal.before()
     before = unfinished if unfinished is not None else manager.installed()
     # What somebody else left half done is theirs to mend.
-    mend = unfinished is not None and manager.interrupted()
+    half_done = manager.interrupted()
+    mend = half_done and unfinished is not None
     if manager.satisfied(names) and not mend:
         return {"changed": unfinished is not None, "added": difference(manager.installed(), before)}
     journal.begin(before)
@@ -171,7 +172,7 @@ def have(manager: Any, journal: Journal, names: list[str]) -> dict[str, Any]:
         manager.install(names, mend=mend)
     except PackageError:
         # What left the node as it was needs no repair.
-        if manager.installed() == before and not manager.interrupted():
+        if manager.installed() == before and manager.interrupted() <= (half_done and not mend):
             journal.end()
         raise
     return {"changed": True, "added": difference(manager.installed(), before)}

@@ -58,7 +58,6 @@ class Dnf:
             "-q",
             "--setopt=install_weak_deps=False",
             "--setopt=exit_on_lock=1",
-            "--setopt=skip_if_unavailable=0",
         ]
         options += [f"--exclude={pattern}" for pattern in self.wanted["excludes"] if "remove" not in words]
         try:
@@ -75,7 +74,8 @@ class Dnf:
         if url:
             key = self.wanted["key"]
             trust = f"gpgcheck=1\ngpgkey={key}" if key else "gpgcheck=0"
-            text = f"[{REPOSITORY}]\nname=npufleet, for one transaction\nbaseurl={url}\nenabled=1\n{trust}\n"
+            lines = (f"[{REPOSITORY}]", "name=npufleet, for one transaction", f"baseurl={url}", "enabled=1", trust)
+            text = "\n".join((*lines, "skip_if_unavailable=0", ""))
             write(os.path.join(self.work, f"{REPOSITORY}.repo"), text)
         return ["--setopt=reposdir=" + ",".join(places)]
 

@@ -137,3 +137,35 @@ def test_what_would_be_removed_or_kept_back_stops_the_transaction(tmp_path: Path
         manager._refuse_side_effects("Inst linux-image-generic [1.0] (2.0 local)\n")
     with pytest.raises(package_errors.PackageError, match="it would remove podman"):
         manager._refuse_side_effects("Remv podman [4.3]\n")
+
+
+LISTING = """\
+N engine
+P engine
+P /usr/bin/engine
+R runtime
+R /bin/sh
+N runtime
+P runtime-tool
+R libc.so.6
+N kernel
+P config(kernel)
+N wants-kernel
+R kernel
+"""
+
+
+def test_of_a_folder_only_what_is_needed_is_taken() -> None:
+    files = rpm_folder.parse(LISTING)
+    assert [file["name"] for file in files] == ["engine", "runtime", "kernel", "wants-kernel"]
+    chosen = rpm_folder.closure(files, ["/usr/bin/engine"], EXCLUDES, lambda need: need in {"/bin/sh", "libc.so.6"})
+    assert [file["name"] for file in chosen] == ["engine", "runtime"]
+
+
+def test_of_a_folder_nothing_excluded_is_taken() -> None:
+    files = rpm_folder.parse(LISTING)
+    with pytest.raises(PermissionError, match=r"^kernel$"):
+        rpm_folder.closure(files, ["wants-kernel"], EXCLUDES, lambda _: False)
+    assert len(rpm_folder.closure(files, ["wants-kernel"], EXCLUDES, lambda need: need == "kernel")) == 1
+    with pytest.raises(LookupError, match=r"^podman$"):
+        rpm_folder.closure(files, ["podman"], EXCLUDES, lambda _: True)
