@@ -53,18 +53,20 @@ class Dnf:
         self._must(self._dnf("--disablerepo=*", "--noautoremove", "remove", *names))
 
     def _dnf(self, *words: str) -> Done:
-        options = [
-            "-y",
-            "-q",
-            "--setopt=install_weak_deps=False",
-            "--setopt=exit_on_lock=1",
-        ]
+        options = ["-y", "-q", "--setopt=install_weak_deps=False", "--setopt=exit_on_lock=1"]
         options += [f"--exclude={pattern}" for pattern in self.wanted["excludes"] if "remove" not in words]
         try:
             return run(self.program, *options, *words, timeout=TIMEOUT_S)
         finally:
-            for left in glob.glob(f"/var/cache/dnf/{REPOSITORY}-*") + glob.glob(f"/var/cache/dnf/{REPOSITORY}*.solv*"):
-                shutil.rmtree(left, ignore_errors=True)
+            self._forget()
+
+    def _forget(self) -> None:
+        """What dnf keeps of a repository that it will not see again."""
+        for path in glob.glob(f"/var/cache/dnf/{REPOSITORY}-*") + glob.glob(f"/var/cache/dnf/{REPOSITORY}.solv*"):
+            if os.path.isdir(path):
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                os.unlink(path)
 
     def _repositories(self, url: str) -> list[str]:
         """Where to look: with `only`, nowhere but there."""
