@@ -32,25 +32,26 @@ def kind_of(node: Node) -> str:
 
 @pytest.fixture(scope="module")
 def sites(fleet: Fleet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Folders of plain package files, as they are carried to a closed site: the engine, newer kernels and drivers."""
-    folders = {}
+    """Folders of plain package files, as they are carried to a closed site, by kind: see `fill`."""
+    folders = {kind: tmp_path_factory.mktemp(kind) for kind in ("deb", "rpm")}
     for node, kind in ((fleet.nodes[0], "deb"), (fleet.nodes[1], "rpm")):
-        folder = copy_of(fleet.variable(node, "docker_repository_url"), tmp_path_factory.mktemp(kind))
-        add_temptations(folder, kind)
-        folders[kind] = folder
+        fill(folders[kind], kind, fleet.variable(node, "docker_repository_url"))
     return folders
 
 
-def add_temptations(folder: Path, kind: str) -> None:
-    """Kernels and drivers old and new; packages that would like the new ones, and some that need them."""
+def fill(folder: Path, kind: str, repository: str) -> None:
+    """`old`: a kernel and a driver; `needy`: newer ones, and what needs them; `whole`: the engine beside them."""
     make, needs = (deb, "Depends") if kind == "deb" else (rpm, "Requires")
+    old, needy, whole = (folder / name for name in ("old", "needy", "whole"))
+    copy_of(repository, whole)
     newer = {name: f"{name} (>= 2.0)" if kind == "deb" else f"{name} >= 2.0" for name in (KERNEL[kind], DRIVER[kind])}
     for name in newer:
-        make(folder, name, "1.0")
-        make(folder, name, "2.0")
-    make(folder, "wishful", "1.0", f"Recommends: {', '.join(newer.values())}")
-    make(folder, "needs-kernel", "1.0", f"{needs}: {newer[KERNEL[kind]]}")
-    make(folder, "needs-driver", "1.0", f"{needs}: {newer[DRIVER[kind]]}")
+        make(old, name, "1.0")
+        for place in (needy, whole):
+            make(place, name, "2.0")
+    make(whole, "wishful", "1.0", f"Recommends: {', '.join(newer.values())}")
+    make(needy, "needs-kernel", "1.0", f"{needs}: {newer[KERNEL[kind]]}")
+    make(needy, "needs-driver", "1.0", f"{needs}: {newer[DRIVER[kind]]}")
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +59,7 @@ def old(fleet: Fleet, sites: dict[str, Path]) -> Iterator[Fleet]:
     """Every node has a kernel and a driver package, older than those on offer."""
     for node in fleet.nodes:
         kind = kind_of(node)
-        for name in (KERNEL[kind], DRIVER[kind]):
-            (path,) = sites[kind].glob(f"{name}?1.0*")
+        for path in (sites[kind] / "old").glob("*.*"):
             node.put(path, f"/run/{path.name}")
             node.run(f"{'dpkg -i' if kind == 'deb' else 'rpm -i'} /run/{path.name}; rm /run/{path.name}")
     yield fleet
@@ -68,11 +68,11 @@ def old(fleet: Fleet, sites: dict[str, Path]) -> Iterator[Fleet]:
         node.run(f"{'dpkg -r' if kind == 'deb' else 'rpm -e'} {KERNEL[kind]} {DRIVER[kind]}")
 
 
-def closed(fleet: Fleet, sites: dict[str, Path], folder: Path, names: list[list[str]]) -> Fleet:
+def closed(fleet: Fleet, sites: dict[str, Path], part: str, folder: Path, names: list[list[str]]) -> Fleet:
     """An inventory that names a folder on the control machine, and for each node what to install from it."""
     variables = {
         node.name: {
-            "docker_repository_folder": str(sites[kind_of(node)]),
+            "docker_repository_folder": str(sites[kind_of(node)] / part),
             "docker_repository_url": "",
             "docker_packages": wanted,
         }
@@ -84,7 +84,7 @@ def closed(fleet: Fleet, sites: dict[str, Path], folder: Path, names: list[list[
 def test_what_needs_another_kernel_or_driver_is_refused(old: Fleet, sites: dict[str, Path], tmp_path: Path) -> None:
     before = {node.name: packages_of(node) for node in old.nodes}
     asked = [["needs-kernel"], ["needs-driver"], ["needs-kernel"]]
-    done, recap = closed(old, sites, tmp_path, asked).playbook("playbooks/prepare.yml", "--tags", "docker")
+    done, recap = closed(old, sites, "needy", tmp_path, asked).playbook("playbooks/prepare.yml", "--tags", "docker")
     said = " ".join(done.stdout.split())
     for node, (name,) in zip(old.nodes, asked, strict=True):
         assert recap[node.name]["failed"] == 1
@@ -127,7 +127,7 @@ def test_from_a_folder_each_gets_its_engine_and_nobody_is_asked(
 ) -> None:
     before = {node.name: packages_of(node) for node in counted.nodes}
     asked = [[*engine, "wishful"] for engine in ENGINES]
-    done, _ = closed(counted, sites, tmp_path, asked).playbook("playbooks/prepare.yml", "--tags", "docker")
+    done, _ = closed(counted, sites, "whole", tmp_path, asked).playbook("playbooks/prepare.yml", "--tags", "docker")
     assert done.returncode == 0, done.stdout[-4000:]
     for node, engine in zip(counted.nodes, asked, strict=True):
         now = packages_of(node)
