@@ -41,7 +41,7 @@ def _host(node: Node, repository: str) -> dict[str, Any]:
         "ansible_host": node.management_address,
         "preflight_expected_npus": FAMILIES[node.spec.chip].npu_count(),
         "nic_env_address": node.peer_address,
-        "docker_repository_url": f"http://{repository}/{_REPOSITORY_PATH[node.spec.os]}",
+        "docker_repository_url": f"http://{repository}/{_REPOSITORY_PATH[node.spec.image]}",
     }
 
 

@@ -171,9 +171,17 @@ def wait_ready(node: Node) -> None:
         if node.container.status == "exited" or _boot_failed(node):
             break
         time.sleep(0.2)
-    raise LabError(
-        f"Node {node.name} did not come up. Its boot said:\n{_boot_log(node)}", f"See `npufleet lab logs {node.name}`."
-    )
+    raise _not_up(node)
+
+
+def _not_up(node: Node) -> LabError:
+    if node.running and "inotify object: Too many open files" in node.execute(["journalctl", "-b", "--no-pager"])[1]:
+        return LabError(
+            f"Node {node.name} did not come up: this machine has no inotify instances left, and every node needs ten.",
+            "Remove nodes or labs that you do not need, or allow more: sysctl -w fs.inotify.max_user_instances=1024",
+        )
+    said = f"Node {node.name} did not come up. Its boot said:\n{_boot_log(node)}"
+    return LabError(said, f"See `npufleet lab logs {node.name}`.")
 
 
 def _boot_failed(node: Node) -> bool:

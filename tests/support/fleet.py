@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from support.nodes import Node, nodes_of
 from support.repo import ROOT
@@ -39,6 +41,18 @@ class Fleet:
             stdin=subprocess.DEVNULL,
         )
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command that goes on while the test does something to the nodes."""
+        return subprocess.Popen(
+            [str(BIN / arguments[0]), *arguments[1:]],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def playbook(self, name: str, *options: str) -> tuple[subprocess.CompletedProcess[str], Recap]:
         """Run a playbook; give the process and its recap by node."""
         done = self.command("ansible-playbook", "-i", str(self.inventory), name, *options)
@@ -53,6 +67,20 @@ class Fleet:
         done = self.command("npufleet", "-i", str(self.inventory), "--json", *arguments)
         assert done.stdout.strip(), done.stderr
         return done.returncode, json.loads(done.stdout)
+
+    def overlaid(self, folder: Path, variables: dict[str, dict[str, Any]]) -> Fleet:
+        """The same nodes in an inventory of its own, where some have other variables."""
+        content = yaml.safe_load((self.inventory / "hosts.yml").read_text(encoding="utf-8"))
+        for name, own in variables.items():
+            content["npu_nodes"]["hosts"][name].update(own)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "hosts.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        return replace(self, inventory=folder)
+
+    def variable(self, node: Node, name: str) -> Any:
+        """What the lab's inventory says of one node."""
+        group = yaml.safe_load((self.inventory / "hosts.yml").read_text(encoding="utf-8"))["npu_nodes"]
+        return {**group["vars"], **group["hosts"][node.name]}[name]
 
     def fault(self, node: Node, *words: str) -> None:
         done = self.command("npufleet", "lab", "fault", node.name, *words)

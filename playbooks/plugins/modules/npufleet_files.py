@@ -209,10 +209,7 @@ def look(path: str) -> dict[str, Any] | None:
 def replace(path: str, content: str, mode: int, validate: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".npufleet-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        write_out(handle, content, path)
         os.chmod(temporary, mode)
         if validate:
             done = run("/bin/sh", "-c", validate.replace("%s", temporary), timeout=60)
@@ -222,6 +219,17 @@ def replace(path: str, content: str, mode: int, validate: str) -> None:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def write_out(handle: int, content: str, path: str) -> None:
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        # A write that fails, as on a full disk, does not say where.
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def main() -> None:
@@ -244,7 +252,9 @@ def main() -> None:
         remember(node.made)
     except OSError as error:
         module.fail_json(
-            msg=f"cannot change {error.filename}: {error.strerror}; nothing after it was done.", paths=node.paths
+            msg=f"{error.filename} cannot be changed: {error.strerror}. It is as it was, and what comes after it too. "
+            "Mend that (df -h and mount show disks that are full or read-only) and run this again.",
+            paths=node.paths,
         )
     except RefusedError as error:
         module.fail_json(msg=str(error), paths=node.paths)
