@@ -38,7 +38,7 @@ def wait_for_component(node: Node, state: str, word: str = "") -> None:
 
 def configure_engine(node: Node, **options: object) -> None:
     text = json.dumps({"live-restore": True, **options})
-    node.run(f"printf %s {shlex.quote(text)} > /etc/docker/daemon.json && systemctl restart docker", timeout_s=120)
+    node.run(f"printf %s {shlex.quote(text)} > /etc/docker/daemon.json && systemctl restart docker", timeout_s=180)
 
 
 def install(node: Node, fleet: Fleet, *packages: str) -> None:
@@ -74,7 +74,7 @@ def test_a_published_port_still_answers(ways: Ways) -> None:
 
 
 def test_the_guard_comes_first_after_a_restart_of_the_engine(ways: Ways) -> None:
-    ways.node.run("systemctl restart docker", timeout_s=120)
+    ways.node.run("systemctl restart docker", timeout_s=180)
     for chain, target in (("FORWARD", "NPUFLEET-METADATA"), ("OUTPUT", "NPUFLEET-METADATA-OUT")):
         rules = [rule for rule in ways.node.run(f"iptables -S {chain}").splitlines() if rule.startswith("-A")]
         assert rules[0] == f"-A {chain} -j {target}", rules
@@ -103,7 +103,7 @@ def test_nft_closes_them_all_and_nobody_gets_in_front(ways: Ways, fleet: Fleet) 
 def test_legacy_iptables(ways: Ways) -> None:
     for name in ("iptables", "ip6tables"):
         ways.node.run(f"update-alternatives --set {name} /usr/sbin/{name}-legacy")
-    ways.node.run("systemctl restart docker", timeout_s=120)
+    ways.node.run("systemctl restart docker", timeout_s=180)
     ways.check_closed()
     assert ways.configure(filter="iptables")["failures"] == []
     assert "-j NPUFLEET-METADATA" in ways.node.run("iptables-legacy-save")

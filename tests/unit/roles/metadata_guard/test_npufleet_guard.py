@@ -11,6 +11,7 @@ import pytest
 
 from npufleet_guard import cgroups, filters, guard, probe, rules
 from npufleet_guard.engine import Engine, Network
+from npufleet_guard.run import Done
 
 ID = "8f" * 32
 HYBRID = f"12:net_cls,net_prio:/docker/{ID}\n1:name=systemd:/docker/{ID}\n0::/docker/{ID}\n"
@@ -110,7 +111,7 @@ def config(**changes: Any) -> guard.Config:
     return guard.Config(**{**given, "parents": ["docker"], "accepted": [], **changes})
 
 
-def judged(text: str, read: Engine, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> guard.Findings:
+def judged(text: str, read: Engine | None, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> guard.Findings:
     seen = cgroups.member(7, text)
     monkeypatch.setattr(cgroups, "members", lambda: [seen] if seen else [])
     return guard._judge(config(**changes), "/nowhere", read, "nft", [], [])
@@ -123,6 +124,19 @@ def test_containers_are_named_by_how_far_they_are_covered(monkeypatch: pytest.Mo
     assert "train" in judged(OLD_RUNTIME, read, monkeypatch).exposed[0]
     assert "train" in judged(HYBRID, read, monkeypatch, method="none").exposed[0]
     assert ID[:12] in judged(OLD_RUNTIME, Engine({}, []), monkeypatch).exposed[0]
+
+
+def test_an_engine_that_is_silent_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "not known" in judged("", None, monkeypatch).notes[0]
+    ran: list[str] = []
+
+    def run(text: str) -> Done:
+        ran.append(text)
+        return Done(0, 'hook egress device "eth0" priority', "")
+
+    monkeypatch.setattr(guard, "nft_run", run)
+    assert guard._close_parents(config(), None) == ["eth0"]
+    assert [text for text in ran if "delete" in text] == []
 
 
 def test_networks_past_the_filter_are_named_until_they_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
