@@ -93,6 +93,14 @@ def test_iptables_gets_the_addresses_of_its_family() -> None:
     assert "fe80" not in rules.iptables(with_class, 4)
 
 
+def test_only_dockers_own_chain_may_stand_in_front() -> None:
+    ours, users = f"-A FORWARD -j {rules.FORWARDED}", "-A FORWARD -j DOCKER-USER"
+    assert filters.leads([ours, users], "FORWARD", rules.FORWARDED)
+    assert filters.leads([users, ours], "FORWARD", rules.FORWARDED)
+    assert not filters.leads(["-A FORWARD -j ACCEPT", ours], "FORWARD", rules.FORWARDED)
+    assert not filters.leads([], "FORWARD", rules.FORWARDED)
+
+
 def test_only_the_nodes_own_hardware_address_may_send() -> None:
     text = rules.nft_by_hardware(BOTH, {"eth1": "02:00:00:00:00:01"})
     assert 'hook egress device "eth1"' in text
