@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +41,11 @@ OPEN = {
     "late-user": {V4},
     "published": {V4},
 }
+
+
+def settings(**more: Any) -> str:
+    """Inputs of the role for one run of a playbook."""
+    return json.dumps({"metadata_guard_addresses": list(GUARDED), **more})
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,13 @@ class Ways:
         """What the timer does once a minute."""
         self.node.ssh("systemctl start npufleet-metadata-guard.service", timeout_s=120)
         return self.status()
+
+    @contextmanager
+    def timer_stopped(self) -> Iterator[None]:
+        """What is opened stays open until the test asserts, however slow the machine is."""
+        self.node.run("systemctl stop npufleet-metadata-guard.timer")
+        yield
+        self.node.run("systemctl start npufleet-metadata-guard.timer")
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.node.run(f"cat {STATUS}"))
