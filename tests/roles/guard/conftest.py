@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
 import pytest
 
-from roles.guard.ways import GUARDED, Ways
+from roles.guard.ways import Ways, settings
 from support.fleet import Fleet, booted
 from support.nodes import Node
-
-LISTINGS = (
-    "iptables-nft-save",
-    "ip6tables-nft-save",
-    "iptables-legacy-save",
-    "ip6tables-legacy-save",
-    "tc filter show dev vmeta egress",
-    "ls /etc/systemd/system /etc/systemd/system/*.d /usr/local/libexec",
-)
-
-
-def listings(node: Node) -> dict[str, list[str]]:
-    """Every rule of every packet filter, without counters and times."""
-    seen = {}
-    for command in LISTINGS:
-        lines = node.ssh(f"{command} 2>/dev/null").stdout.splitlines()
-        seen[command] = [re.sub(r" ?\[\d+:\d+\]", "", line) for line in lines if not line.startswith("#")]
-    return seen
 
 
 @pytest.fixture(scope="session")
@@ -41,22 +22,21 @@ def fleet() -> Iterator[Fleet]:
 
 
 @pytest.fixture(scope="session")
-def before(fleet: Fleet) -> dict[str, list[str]]:
-    """A node with an engine and containers on every kind of network, and no guard: what its filters look like."""
+def unguarded(fleet: Fleet) -> Node:
+    """A node with an engine and containers on every kind of network, and no guard."""
     node = fleet.nodes[0]
     done, _ = fleet.playbook("playbooks/prepare.yml", "--tags", "docker,images")
     assert done.returncode == 0, done.stdout[-4000:]
     Ways(node).open_early()
-    return listings(node)
+    return node
 
 
 @pytest.fixture(scope="session")
-def node(fleet: Fleet, before: object) -> Node:
+def node(fleet: Fleet, unguarded: Node) -> Node:
     """The same node with the guard and the agent."""
-    settings = {"metadata_guard_addresses": list(GUARDED), "metadata_guard_accepted": ["wire"]}
-    done, _ = fleet.playbook("site.yml", "-e", json.dumps(settings))
+    done, _ = fleet.playbook("site.yml", "-e", settings(metadata_guard_accepted=["wire"]))
     assert done.returncode == 0, done.stdout[-4000:]
-    return fleet.nodes[0]
+    return unguarded
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,17 +19,18 @@ CONFIG = "/etc/npufleet/metadata-guard.json"
 STATUS = "/run/npufleet/metadata-guard.json"
 GUARD = "/usr/local/libexec/npufleet/metadata-guard"
 
-# In every container: one request to each address, and a line for each that answered with the node's secret.
+FOLDER = "/root/ways"
+
+# In every container: when told to, one request to each address, and a line for each that gave the node's secret away.
 _TRY = "; ".join(
     rf"(printf 'GET /openstack/latest/meta_data.json HTTP/1.0\r\n\r\n'; sleep 0.4) | nc -w 2 '{address}' 80 2>/dev/null"
     f" | grep -q admin_pass && echo LEAK {address}"
     for address in ADDRESSES
 )
-_SWEEP = (
-    "for c in {names}; do (docker exec $c true 2>/dev/null || echo GONE $c; docker exec $c sh -c {attempt} 2>/dev/null"
-    ' | sed "s/^/$c /") & done; wait; true'
-)
-# What a node of its own cannot have: the name of the way, and what reaches whom when nothing guards.
+_WAIT = "trap exit TERM; while :; do read -r go < /ways/{name}.in; ({attempt}) > /ways/{name}.out; done"
+_ASK = "timeout 100 sh -c \"echo go > $c.in; echo $c answers; sed 's/^/$c /' $c.out\""
+_SWEEP = f"cd {{folder}} && for c in {{names}}; do ({_ASK}) & done; wait; true"
+# By container, what it reaches when nothing guards.
 OPEN = {
     "host": {V4, LINK, V6},
     "bridge": {V4},
@@ -38,6 +41,11 @@ OPEN = {
     "late-user": {V4},
     "published": {V4},
 }
+
+
+def settings(**more: Any) -> str:
+    """Inputs of the role for one run of a playbook."""
+    return json.dumps({"metadata_guard_addresses": list(GUARDED), **more})
 
 
 @dataclass(frozen=True)
@@ -66,16 +74,22 @@ class Ways:
         self.start("published", "-p 8080:80")
 
     def start(self, name: str, options: str) -> None:
-        self.node.run(f"docker run -d --name {name} --restart always {options} {IMAGE} sleep 86400")
+        waiting = shlex.quote(_WAIT.format(name=name, attempt=_TRY))
+        self.node.run(
+            f"mkdir -p {FOLDER} && mkfifo {FOLDER}/{name}.in {FOLDER}/{name}.out &&"
+            f" docker run -d --name {name} --restart always -v {FOLDER}:/ways {options} {IMAGE} sh -c {waiting}",
+            timeout_s=120,
+        )
 
     def leaks(self, *names: str) -> dict[str, set[str]]:
         """By container, the addresses from which it got the node's secret."""
-        command = _SWEEP.format(names=" ".join(names or OPEN), attempt=shlex.quote(_TRY))
-        lines = self.node.run(command).splitlines()
-        assert not [line for line in lines if line.startswith("GONE")], lines
+        command = _SWEEP.format(folder=FOLDER, names=" ".join(names or OPEN))
+        lines = [line.split() for line in self.node.run(command, timeout_s=120).splitlines()]
+        assert {line[0] for line in lines} == set(names or OPEN), lines
         found: dict[str, set[str]] = {}
-        for container, _, address in (line.split() for line in lines):
-            found.setdefault(container, set()).add(address)
+        for container, what, *address in lines:
+            if what == "LEAK":
+                found.setdefault(container, set()).update(address)
         return found
 
     def check_closed(self) -> None:
@@ -94,8 +108,15 @@ class Ways:
 
     def assert_now(self) -> dict[str, Any]:
         """What the timer does once a minute."""
-        self.node.ssh("systemctl start npufleet-metadata-guard.service")
+        self.node.ssh("systemctl start npufleet-metadata-guard.service", timeout_s=120)
         return self.status()
+
+    @contextmanager
+    def timer_stopped(self) -> Iterator[None]:
+        """What is opened stays open until the test asserts, however slow the machine is."""
+        self.node.run("systemctl stop npufleet-metadata-guard.timer")
+        yield
+        self.node.run("systemctl start npufleet-metadata-guard.timer")
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.node.run(f"cat {STATUS}"))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 _SOCKET = "/var/run/docker.sock"
 _PID_FILE = "/var/run/docker.pid"
-_WAIT_S = 5
+_WAIT_S = 20  # on a busy machine it takes its time
 # Their packets leave by the parent interface without passing the hooks that see forwarded and local packets.
 _PASSING_BY = ("macvlan", "ipvlan")
 
@@ -25,7 +25,7 @@ class Network(NamedTuple):
 
 
 class Engine(NamedTuple):
-    """`names` of running containers by id; all is empty where the engine does not run."""
+    """`names` of running containers by id, and the networks that pass by."""
 
     names: dict[str, str]
     networks: list[Network]
@@ -38,8 +38,11 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(_SOCKET)
 
 
-def read() -> Engine:
-    containers = _ask("/containers/json") or []
+def read() -> Engine | None:
+    """None where the engine does not run or does not answer: not known is not the same as none."""
+    containers, listed = _ask("/containers/json"), _ask("/networks")
+    if containers is None or listed is None:
+        return None
     names = {item["Id"]: (item.get("Names") or ["/" + item["Id"][:12]])[0].lstrip("/") for item in containers}
     on = {item["Id"]: (item.get("NetworkSettings") or {}).get("Networks") or {} for item in containers}
     networks = [
@@ -49,7 +52,7 @@ def read() -> Engine:
             (network.get("Options") or {}).get("parent", ""),
             sorted(names[key] for key, joined in on.items() if network["Name"] in joined),
         )
-        for network in _ask("/networks") or []
+        for network in listed
         if network.get("Driver") in _PASSING_BY
     ]
     return Engine(names, networks)

@@ -73,7 +73,7 @@ class Iptables:
     def missing(self, rules: Rules) -> str:
         for program, version in self._programs(rules):
             for chain, target in _HOOKS:
-                if _jumps(program, chain, target)[:1] != [0]:
+                if not leads(_rules_of(program, chain), chain, target):
                     return f"{program}: {chain} does not begin with the guard"
             for chain in (FORWARDED, LOCAL) if rules.tells_apart else (FORWARDED,):
                 there = run(program, "-w", "5", "-S", chain).out
@@ -123,19 +123,26 @@ def _variant_of_docker(family: str) -> str:
     return next((program for program in _variants(family) if run(program, "-w", "5", "-S", "DOCKER").code == 0), family)
 
 
-def _jumps(program: str, chain: str, target: str) -> list[int]:
-    """Where in the chain the jumps to ours are, counted from 0."""
-    lines = [line for line in run(program, "-w", "5", "-S", chain).out.splitlines() if line.startswith("-A")]
-    return [index for index, line in enumerate(lines) if line == f"-A {chain} -j {target}"]
+def _rules_of(program: str, chain: str) -> list[str]:
+    return [line for line in run(program, "-w", "5", "-S", chain).out.splitlines() if line.startswith("-A")]
+
+
+def leads(rules: list[str], chain: str, target: str) -> bool:
+    """Whether the jump to ours comes first. Docker puts its DOCKER-USER in front again for each new network.
+
+    That chain begins with the guard itself, which is looked at on its own.
+    """
+    return [rule for rule in rules if rule != "-A FORWARD -j DOCKER-USER"][:1] == [f"-A {chain} -j {target}"]
 
 
 def _hook(program: str, chain: str, target: str) -> None:
-    found = _jumps(program, chain, target)
-    if found == [0]:
+    rules = _rules_of(program, chain)
+    if leads(rules, chain, target):
         return
     run(program, "-w", "5", "-I", chain, "1", "-j", target)
-    for index in reversed(found):
-        run(program, "-w", "5", "-D", chain, str(index + 2))
+    for index in reversed(range(len(rules))):
+        if rules[index] == f"-A {chain} -j {target}":
+            run(program, "-w", "5", "-D", chain, str(index + 2))
 
 
 def _first_line(done: Done) -> str:

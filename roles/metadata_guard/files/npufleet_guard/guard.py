@@ -134,8 +134,13 @@ def _leaks(config: Config, mount: str) -> list[str]:
     ]
 
 
-def _close_parents(config: Config, read: Engine) -> list[str]:
-    """Have interfaces under macvlan networks let only the node's own packets pass to the service."""
+def _close_parents(config: Config, read: Engine | None) -> list[str]:
+    """Have interfaces under macvlan networks let only the node's own packets pass to the service.
+
+    While the engine is away its containers may go on, so what is closed stays closed.
+    """
+    if read is None:
+        return _closed_parents()
     wanted = {network.parent: _hardware(network.parent) for network in read.networks if network.driver == "macvlan"}
     wanted = {parent: hardware for parent, hardware in wanted.items() if hardware}
     if wanted:
@@ -164,9 +169,13 @@ def _hardware(device: str) -> str:
         return ""
 
 
-def _judge(config: Config, mount: str, read: Engine, chosen: str, failures: list[str], closed: list[str]) -> Findings:
-    open_containers, notes = _containers(config, mount, read, cgroups.members())
-    found = [*_open_networks(read, closed), *open_containers]
+def _judge(
+    config: Config, mount: str, read: Engine | None, chosen: str, failures: list[str], closed: list[str]
+) -> Findings:
+    open_containers, notes = _containers(config, mount, read.names if read else {}, cgroups.members())
+    found = [*(_open_networks(read, closed) if read else []), *open_containers]
+    if read is None:
+        notes.append("the engine does not answer, so it is not known whether a network passes by the packet filter")
     exposed = [sentence for name, sentence in found if name not in config.accepted]
     return Findings(chosen, failures, exposed, [*notes, *(said for name, said in found if name in config.accepted)])
 
@@ -185,12 +194,12 @@ def _open_networks(read: Engine, closed: list[str]) -> list[tuple[str, str]]:
 
 
 def _containers(
-    config: Config, mount: str, read: Engine, members: list[Member]
+    config: Config, mount: str, names: dict[str, str], members: list[Member]
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Name containers with host networking that no rule covers, and those that are covered only as they run now."""
     bare, loose = set(), set()
     for seen in members:
-        name = read.names.get(seen.container, seen.container[:12])
+        name = names.get(seen.container, seen.container[:12])
         if config.method == cgroups.NET_CLS:
             if cgroups.class_of(mount, seen.classes) != cgroups.CLASS:
                 bare.add(name)

@@ -11,6 +11,7 @@ import pytest
 
 from npufleet_guard import cgroups, filters, guard, probe, rules
 from npufleet_guard.engine import Engine, Network
+from npufleet_guard.run import Done
 
 ID = "8f" * 32
 HYBRID = f"12:net_cls,net_prio:/docker/{ID}\n1:name=systemd:/docker/{ID}\n0::/docker/{ID}\n"
@@ -92,6 +93,14 @@ def test_iptables_gets_the_addresses_of_its_family() -> None:
     assert "fe80" not in rules.iptables(with_class, 4)
 
 
+def test_only_dockers_own_chain_may_stand_in_front() -> None:
+    ours, users = f"-A FORWARD -j {rules.FORWARDED}", "-A FORWARD -j DOCKER-USER"
+    assert filters.leads([ours, users], "FORWARD", rules.FORWARDED)
+    assert filters.leads([users, ours], "FORWARD", rules.FORWARDED)
+    assert not filters.leads(["-A FORWARD -j ACCEPT", ours], "FORWARD", rules.FORWARDED)
+    assert not filters.leads([], "FORWARD", rules.FORWARDED)
+
+
 def test_only_the_nodes_own_hardware_address_may_send() -> None:
     text = rules.nft_by_hardware(BOTH, {"eth1": "02:00:00:00:00:01"})
     assert 'hook egress device "eth1"' in text
@@ -110,7 +119,7 @@ def config(**changes: Any) -> guard.Config:
     return guard.Config(**{**given, "parents": ["docker"], "accepted": [], **changes})
 
 
-def judged(text: str, read: Engine, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> guard.Findings:
+def judged(text: str, read: Engine | None, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> guard.Findings:
     seen = cgroups.member(7, text)
     monkeypatch.setattr(cgroups, "members", lambda: [seen] if seen else [])
     return guard._judge(config(**changes), "/nowhere", read, "nft", [], [])
@@ -123,6 +132,19 @@ def test_containers_are_named_by_how_far_they_are_covered(monkeypatch: pytest.Mo
     assert "train" in judged(OLD_RUNTIME, read, monkeypatch).exposed[0]
     assert "train" in judged(HYBRID, read, monkeypatch, method="none").exposed[0]
     assert ID[:12] in judged(OLD_RUNTIME, Engine({}, []), monkeypatch).exposed[0]
+
+
+def test_an_engine_that_is_silent_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "not known" in judged("", None, monkeypatch).notes[0]
+    ran: list[str] = []
+
+    def run(text: str) -> Done:
+        ran.append(text)
+        return Done(0, 'hook egress device "eth0" priority', "")
+
+    monkeypatch.setattr(guard, "nft_run", run)
+    assert guard._close_parents(config(), None) == ["eth0"]
+    assert [text for text in ran if "delete" in text] == []
 
 
 def test_networks_past_the_filter_are_named_until_they_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
