@@ -17,7 +17,7 @@ FOLDERS = ("/etc", "/usr/local", "/opt", "/srv", "/mnt", "/data", "/root", "/hom
 SKIPPED = re.compile(
     r"^/var/lib/(docker|containerd|apt|dpkg|rpm|dnf|systemd|private|logrotate|ucf|update-notifier|nftables)(/|$)"
     r"|^/var/lib/npufleet-lab(/|$)|^/etc/(mtab|resolv.conf|hostname|hosts|machine-id|ld.so.cache|\.updated)$"
-    r"|^/etc/(passwd|group|shadow|gshadow)-$|^/root/\.(ansible|cache|docker)(/|$)|__pycache__"
+    r"|^/etc/(passwd|group|shadow|gshadow)-$|^/etc/\.pwd\.lock$|^/root/\.(ansible|cache|docker)(/|$)|__pycache__"
 )
 # Counters, or of an interface that comes and goes.
 VOLATILE = re.compile(

@@ -85,8 +85,8 @@ def npufleet_storage_plan(
     start = [unit for unit in mine if facts["mounts"].get(unit["point"]) is None]
     differing = [folder for item in folders if folder_differs(folder := folder_of(item, owner), facts)]
     # What lies below a mount is seen only when it is there.
-    hidden = tuple(unit["point"] for unit in start)
-    seen = [folder["path"] for folder in differing if not folder["path"].startswith(hidden)]
+    hidden = [unit["point"] for unit in start]
+    seen = [folder["path"] for folder in differing if not set(hidden) & set(steps(folder["path"]))]
     return {
         "error": problem(node, units, found),
         # While nothing is mounted, only root writes there: a job's user gets an error instead of filling the disk.

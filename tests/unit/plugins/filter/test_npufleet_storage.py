@@ -70,6 +70,13 @@ def test_a_bare_node_gets_the_mount_before_its_folders_are_judged() -> None:
     assert second["record"] == {**FOUND, "folders": {"/mnt/sfs_turbo/ws": None}}
 
 
+def test_a_folder_beside_the_mount_is_not_below_it() -> None:
+    beside = {"path": "/mnt/sfs_turbo2"}
+    state = node(folders={"/mnt/sfs_turbo2": DIRECTORY})
+    found = storage.npufleet_storage_plan(state, [UNIT], [beside], OWNER)
+    assert found["record"]["folders"] == {"/mnt/sfs_turbo2": DIRECTORY}
+
+
 def test_a_prepared_node_has_nothing_to_do() -> None:
     state = node("10.0.0.9:/", {"/mnt/sfs_turbo": DIRECTORY, "/mnt/sfs_turbo/ws": MINE}, WRITTEN)
     found = plan(state, FOUND)
