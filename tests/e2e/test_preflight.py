@@ -21,7 +21,8 @@ FINGERPRINT = r"""
 find / /run /tmp /dev /var/lib/docker -xdev \
   \( -path /proc -o -path /sys -o -path /run/user -o -path '/run/systemd/*' -o -path /run/log \
      -o -path /var/log/journal -o -path /dev/pts -o -path /dev/ptmx \) -prune \
-  -o ! -name wtmp ! -name btmp ! -name lastlog ! -name utmp ! -name auth.log ! -name motd.dynamic ! -name 'systemd-private-*' \
+  -o ! -name wtmp ! -name btmp ! -name lastlog ! -name utmp ! -name auth.log ! -name motd.dynamic \
+  ! -name 'systemd-private-*' \
   -printf 'file %p %y %m %U:%G %s %T@ %C@ %l\n' | sed -E 's#^(file /(run|tmp) d [^ ]+ [^ ]+) .*#\1#' | sort
 { iptables-save; ip6tables-save; } | grep -v '^#' | sed 's/\[[0-9:]*\]//; s/^/rule /'
 sysctl -a 2>/dev/null | grep -E '^(net\.(ipv4|ipv6|bridge)|vm|kernel)\.' \
