@@ -15,13 +15,15 @@ from support.nodes import Node
 
 IMAGE = "npufleet-lab/busybox:1"
 # Every file but the kernel's own, with all that a change of it changes; rules, settings, packages, processes.
-# Whoever logs in is written down by sshd and systemd, and has processes of their own.
+# Whoever logs in is written down by sshd, PAM and systemd, and has processes of their own; a module of Ansible is
+# unpacked below /tmp and gone with its end, so that the folder's own time changes and nothing in it.
 FINGERPRINT = r"""
 find / /run /tmp /dev /var/lib/docker -xdev \
   \( -path /proc -o -path /sys -o -path /run/user -o -path '/run/systemd/*' -o -path /run/log \
      -o -path /var/log/journal -o -path /dev/pts -o -path /dev/ptmx \) -prune \
-  -o ! -name wtmp ! -name btmp ! -name lastlog ! -name utmp ! -name auth.log ! -name 'systemd-private-*' \
-  -printf 'file %p %y %m %U:%G %s %T@ %C@ %l\n' | sort
+  -o ! -name wtmp ! -name btmp ! -name lastlog ! -name utmp ! -name auth.log ! -name motd.dynamic \
+  ! -name 'systemd-private-*' \
+  -printf 'file %p %y %m %U:%G %s %T@ %C@ %l\n' | sed -E 's#^(file /(run|tmp) d [^ ]+ [^ ]+) .*#\1#' | sort
 { iptables-save; ip6tables-save; } | grep -v '^#' | sed 's/\[[0-9:]*\]//; s/^/rule /'
 sysctl -a 2>/dev/null | grep -E '^(net\.(ipv4|ipv6|bridge)|vm|kernel)\.' \
   | grep -vE 'random|ns_last_pid|pty.nr|tcp_mem|route\.|conntrack|sched|stat_refresh' | sed 's/^/sysctl /'

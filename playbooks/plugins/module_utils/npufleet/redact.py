@@ -8,9 +8,7 @@ from typing import Any
 
 KEPT_BACK = "<kept-back>"
 # Names whose values say how a job was set up, and never who may do what.
-HARMLESS = re.compile(
-    r"^(ASCEND_|HCCL_|GLOO_|TP_SOCKET_|RANK|WORLD_SIZE$|MASTER_(ADDR|PORT)$|LANG$|LC_|PATH$|HOME$|TZ$)"
-)
+HARMLESS = re.compile(r"^(ASCEND_|HCCL_|GLOO_|TP_SOCKET_|RANK|WORLD_SIZE$|MASTER_(ADDR|PORT)$|LANG$|LC_|PATH$|HOME$)")
 WORD = (
     r"(?:pass(?:word|wd|phrase)?|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|credentials?"
     r"|auth(?:orization)?)"
