@@ -15,6 +15,9 @@ from typing import Any
 
 import yaml
 
+from npufleet_lab import nodes
+from npufleet_lab.config import LabConfig
+from npufleet_lab.lab import Lab
 from support.nodes import Node, nodes_of
 from support.repo import ROOT
 
@@ -81,6 +84,16 @@ class Fleet:
         """What the lab's inventory says of one node."""
         group = yaml.safe_load((self.inventory / "hosts.yml").read_text(encoding="utf-8"))["npu_nodes"]
         return {**group["vars"], **group["hosts"][node.name]}[name]
+
+    def power_off(self, node: Node) -> None:
+        """As if the plug was pulled; it stays down until it is switched on."""
+        self._lab().node(node.name).container.kill()
+
+    def power_on(self, node: Node) -> None:
+        nodes.start(self._lab().node(node.name))
+
+    def _lab(self) -> Lab:
+        return Lab(replace(LabConfig.from_environment(), name=self.environment["NPUFLEET_LAB_NAME"]))
 
     def fault(self, node: Node, *words: str) -> None:
         done = self.command("npufleet", "lab", "fault", node.name, *words)

@@ -51,9 +51,11 @@ def test_too_old_for_ansible(fleet: Fleet, aged: Node, tmp_path: Path) -> None:
     assert "The node has /usr/local/bin/python3.11 (3.11." in message_of(fleet, aged, "preflight")
     aged.run("rm /usr/local/bin/python3.11")
     named = fleet.overlaid(tmp_path, {aged.name: {"ansible_python_interpreter": OTHER}})
-    done, recap = named.playbook("playbooks/prepare.yml", "--tags", "docker", "--limit", aged.name)
+    # A transaction of yum, which itself runs on the old Python, under an Ansible that does not.
+    assert aged.ssh("rpm -q docker-engine").returncode == 0, "the tests before this one installed it"
+    done, _ = named.playbook("playbooks/remove.yml", "--tags", "docker", "--limit", aged.name)
     assert done.returncode == 0, done.stdout[-4000:]
-    assert recap[aged.name]["failed"] == 0
+    assert aged.ssh("rpm -q docker-engine").returncode != 0
 
 
 @pytest.mark.parametrize("aged", [8], indirect=True)
