@@ -144,7 +144,7 @@ def test_a_table_that_was_cut_at_a_rule_proves_no_absence(tmp_path: Path) -> Non
     node.smi.info = healthy_table()
     node.smi.mapping = read("info_m/910A_8cards.txt")
     node.cycles(1)
-    node.smi.info = "\n".join(lines[1:9]) + "\n"
+    node.smi.info = "\n".join(lines[1:10]) + "\n"
     node.cycles(1)
     assert node.monitor._observer.snapshot().absent == frozenset()
 
