@@ -70,6 +70,7 @@ class Observer:
         self._pause = Pause(settings.slow_interval_s)
         self._slow_due = clock.monotonic()
         self._info_duration_s = 0.0
+        self._prints_processes = False
         self.stats = ToolStats()
         facts = read_facts(settings.paths, settings.npu_smi)
         expected = expected_npus(facts, settings.expected_npus)
@@ -165,7 +166,7 @@ class Observer:
     def _take_table(self, state: Snapshot, table: InfoTable, seen_at: float) -> Snapshot:
         seen, unmapped = self._sight(state, table, seen_at)
         # What is not listed is missing only where nothing of the table is in doubt.
-        whole = table.chips_complete and not unmapped
+        whole = table.chips_complete and not unmapped and self._ends_as_before(table)
         absent = {*state.expected, *state.sightings} if whole else state.absent
         return replace(
             state,
@@ -181,6 +182,11 @@ class Observer:
             tool_driver_version=table.driver_version or state.tool_driver_version,
             half_installed=table.half_installed,
         )
+
+    def _ends_as_before(self, table: InfoTable) -> bool:
+        """Some boards print no process table; where one was printed before, a text without it was cut at a rule."""
+        self._prints_processes = self._prints_processes or table.process_table
+        return table.process_table or not self._prints_processes
 
     def _sight(self, state: Snapshot, table: InfoTable, seen_at: float) -> tuple[dict[int, Sighting], list[Chip]]:
         seen: dict[int, Sighting] = {}

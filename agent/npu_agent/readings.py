@@ -40,13 +40,13 @@ class _Question:
 
 
 _TOPOLOGY = _Question("topo", 60)
-_OF_CHIPS = (_Question("usages", 2), _Question("ecc", 5), _Question("err-count", 5))
+_OF_CHIPS = (_Question("usages", 3), _Question("ecc", 5), _Question("err-count", 10))
 _OF_PORTS = (
     _Question("-link", 1, lambda text: {"link": hccn.parse_hccn_link(text)}),
     _Question("-net_health", 1, lambda text: {"net_health": hccn.parse_hccn_net_health(text)}),
     _Question("-ip", 10, lambda text: dataclasses.asdict(hccn.parse_hccn_ip(text))),
-    _Question("-stat", 2, lambda text: {"counters": hccn.parse_hccn_stat(text)}),
-    _Question("-link_stat", 5, lambda text: {"link_stat": hccn.parse_hccn_link_stat(text)}),
+    _Question("-stat", 3, lambda text: {"counters": hccn.parse_hccn_stat(text)}),
+    _Question("-link_stat", 10, lambda text: {"link_stat": hccn.parse_hccn_link_stat(text)}),
     _Question("-optical", 10, lambda text: {"optical": hccn.parse_hccn_optical(text)}),
 )
 

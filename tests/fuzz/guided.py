@@ -35,6 +35,11 @@ class Steered(Random):
     def _randbelow(self, n: int) -> int:
         return int(self._data.ConsumeIntInRange(0, n - 1)) if n > 1 else 0
 
+    def sample(self, population: Sequence[Any], k: int, **_: Any) -> list[Any]:
+        """Pick without going on until two differ: exhausted bytes would always pick the same."""
+        left = list(population)
+        return [left.pop(self._randbelow(len(left))) for _ in range(k)]
+
     def shuffle(self, x: MutableSequence[Any]) -> None:
         x.reverse()
 

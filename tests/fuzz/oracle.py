@@ -39,8 +39,8 @@ def right_or_unknown(sample: Sample, found: InfoTable, text: str) -> None:
 
 
 def _ends_at_a_rule(sample: Sample, text: str) -> bool:
-    """Nobody can tell a table that was cut between two cards from a whole one, where no process table follows."""
-    return not sample.process_table and text.rstrip().endswith("=+")
+    """Nobody can tell a table that was cut between two cards from a whole one, where none need follow for processes."""
+    return not sample.family.always_processes and text.rstrip().endswith("=+")
 
 
 def literal(sample: Sample, found: InfoTable, text: str) -> None:

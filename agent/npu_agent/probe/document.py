@@ -71,6 +71,8 @@ def read(completed: Completed) -> tuple[InfoTable, tuple[ProbeError, ...]]:
     """Parse the answer, and say what is wrong with it. With a good table, chatter around it does not count."""
     table = parse_info("" if completed.timed_out else completed.stdout)
     problems = [ProbeError(model.GARBAGE, problem) for problem in table.problems]
+    if completed.exit_code != 0:  # a tool that broke off proves nothing about what it did not print
+        table = dataclasses.replace(table, chips_complete=False, processes_complete=False)
     if table.chips and completed.exit_code == 0:
         return table, tuple(problems or _cut(table))
     errors = classify(completed)

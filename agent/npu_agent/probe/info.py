@@ -81,7 +81,10 @@ class _ChipReader:
             elif part.kind in (DAMAGED, outline.BORDER):
                 self._flush()
         self._flush()
-        return _without_doubles([self._judged(chip) for chip in self._chips], self._note)
+        found = [self._judged(chip) for chip in self._chips]
+        kept = _without_doubles(found, self._note)
+        self.whole = self.whole and len(kept) == len(found)
+        return kept
 
     def _note(self, problem: str) -> None:
         self._found.problems.append(problem)
@@ -151,7 +154,7 @@ class _ChipReader:
         header = self._found.second_header
         names = [label.lower() for label in header.cells[0].split()] if header else ["chip", "?"][: len(words)]
         numbers = [values.integer(word) for word in words]
-        if not intact or None in numbers or len(words) != len(names):
+        if not intact or None in numbers or len(words) != len(names) or "chip" not in names:
             self._note(f"not the ids of a chip: {line.cells[0][:30]}")
             self.whole = False
             return {}

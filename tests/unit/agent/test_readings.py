@@ -132,6 +132,23 @@ def test_counters_are_read_with_their_age(tmp_path: Path) -> None:
     assert inquiry.of(0)["ecc"].taken_at == pytest.approx(clock.at, abs=5)
 
 
+def test_a_table_that_was_cut_at_a_rule_proves_no_absence(tmp_path: Path) -> None:
+    node = FakeNode(tmp_path)
+    lines = read("info/310P3_1card_npu6_25.3.rc1.txt").splitlines()
+    whole = "\n".join(lines[1:-1]) + "\n" + lines[-3] + "\n"  # its recorder lost the last rule
+    node.smi.info = whole
+    node.smi.mapping = "NPU ID  Chip ID  Chip Logic ID  Chip Name\n6  0  0  310P3\n"
+    node.cycles(1)
+    assert node.monitor._observer.snapshot().absent == frozenset(range(1, 8))
+    node.start()
+    node.smi.info = healthy_table()
+    node.smi.mapping = read("info_m/910A_8cards.txt")
+    node.cycles(1)
+    node.smi.info = "\n".join(lines[1:10]) + "\n"
+    node.cycles(1)
+    assert node.monitor._observer.snapshot().absent == frozenset()
+
+
 def test_the_drivers_own_files_name_who_has_an_npu_open(tmp_path: Path) -> None:
     node = FakeNode(tmp_path)
     node.write(

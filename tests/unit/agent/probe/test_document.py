@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from npu_agent.probe import decode, document, parse_info
-from unit.agent.recorded import first_row, healthy_table, second_row, table
+from npu_agent.probe import decode, document, parse_info, read
+from npu_agent.run import Completed
+from unit.agent import recorded
+from unit.agent.recorded import first_row, healthy_table, second_row
 
 KEYS = ["tool_version", "driver_version", "chips", "processes", "idle_npus", "errors", "complete"]
 HEADER = "| NPU     Chip              | Process id    | Process name             | Process memory(MB)      |"
@@ -16,7 +18,7 @@ BUSY = "| 0       0                 | 4711          | {:<24} | 58593            
 
 def with_process(name: str) -> str:
     idle = f"| No running processes found in NPU {0:<61}|"
-    return table([(first_row(0), second_row())], idle=[0]).replace(idle, BUSY.format(name))
+    return recorded.table([(first_row(0), second_row())], idle=[0]).replace(idle, BUSY.format(name))
 
 
 def test_the_document_has_these_keys_and_no_more() -> None:
@@ -67,6 +69,13 @@ def test_what_came_instead_of_a_table(text: str, kind: str, code: Any) -> None:
     found = document(text)
     assert [(error["class"], error["code"]) for error in found["errors"]] == [(kind, code)]
     assert not found["complete"]
+
+
+def test_a_tool_that_broke_off_proves_no_absence() -> None:
+    table, errors = read(Completed(("npu-smi", "info"), 139, healthy_table(3)))
+    assert len(table.chips) == 3
+    assert (table.chips_complete, table.processes_complete) == (False, False)
+    assert errors
 
 
 def test_an_error_before_a_good_table_does_not_count() -> None:

@@ -30,7 +30,7 @@ def test_hypothesis_finds_no_smaller_failure(target: Callable[[Random], bool], r
     [
         ("one_hit", 133), ("one_hit", 2791), ("one_hit", 3979), ("one_hit", 9955), ("one_hit", 11527),
         ("one_hit", 102505), ("several_hits", 4934), ("several_hits", 54140),
-        ("one_hit", 1037425), ("one_hit", 1094929),
+        ("one_hit", 1037425), ("one_hit", 1094929), ("one_hit", 2000593),
     ],
 )  # fmt: skip
 def test_what_once_failed(target: str, seed: int) -> None:
