@@ -123,8 +123,7 @@ class DockerEngine:
     def run_inside(self, container: str, command: Sequence[str], timeout_s: float) -> Optional[int]:
         """The command's exit code, or None where it did not end in time; then no other is begun before it has."""
         with self._call() as client:
-            left = self._hanging.get(container)
-            if left is not None and client.exec_inspect(left).get("Running"):
+            if self._still_runs(client, self._hanging.get(container)):
                 return None
             begun = client.exec_create(container, list(command), stdout=False, stderr=False)["Id"]
             self._hanging[container] = begun
@@ -132,11 +131,21 @@ class DockerEngine:
             deadline = time.monotonic() + timeout_s
             while time.monotonic() < deadline:
                 told = client.exec_inspect(begun)
-                if not told.get("Running"):
-                    del self._hanging[container]
-                    return int(told.get("ExitCode") or 0)
+                # A busy engine says that it has ended before it knows how: no code is not the code 0.
+                if not told.get("Running") and told.get("ExitCode") is not None:
+                    self._hanging.pop(container, None)
+                    return int(told["ExitCode"])
                 time.sleep(EXEC_POLL_S)
         return None
+
+    @staticmethod
+    def _still_runs(client: Any, command: Optional[str]) -> bool:
+        import docker.errors  # noqa: PLC0415  # see _connect
+
+        try:
+            return command is not None and bool(client.exec_inspect(command).get("Running"))
+        except docker.errors.NotFound:  # it ended with the run of the container that it was in
+            return False
 
     def pull(self, image: str) -> Iterator[Mapping[str, Any]]:
         """Docker's own events; a pull that says nothing for long is given up."""

@@ -22,6 +22,9 @@ from npu_agent.training_log import Reading
 log = logging.getLogger(__name__)
 
 TAIL_LINES = 500
+# A container that has printed no number in its first minutes is read less often: most are not trainings.
+QUIET_AFTER_S = 300.0
+QUIET_EVERY_S = 30.0
 LOG_BYTES = 512 * 1024
 # Without a probe, a training is told to stall after so many of its own iterations, and not before so many seconds.
 STALL_ITERATIONS = 20
@@ -37,6 +40,7 @@ class State:
     since_s: float
     reading: Reading = field(default_factory=Reading)
     read_to: str = ""
+    read_s: Optional[float] = None
     moved_s: Optional[float] = None
     observed_at: Optional[str] = None
     probed_s: Optional[float] = None
@@ -92,7 +96,11 @@ class Insight:
     # The log
 
     def _read(self, state: State, container: Container) -> None:
-        before = state.reading
+        before, now = state.reading, self._clock.now_s()
+        quiet = before.source is None and now - state.since_s > QUIET_AFTER_S
+        if quiet and state.read_s is not None and now - state.read_s < QUIET_EVERY_S:
+            return
+        state.read_s = now
         if not state.read_to:  # the arguments of a training stand at the beginning, its numbers at the end
             state.reading = training_log.feed(state.reading, self._lines(state, container, tail=None))
         state.reading = training_log.feed(state.reading, self._lines(state, container, tail=TAIL_LINES))

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from support.fleet import Fleet, booted, failures
-from support.nodes import Node
-from support.workloads import sweep
+from support.nodes import Node, wait_until
+from support.workloads import ready, sweep
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +70,8 @@ def node(request: pytest.FixtureRequest, prepared: Fleet) -> Node:
 
 @pytest.fixture
 def clean(node: Node) -> Iterator[Node]:
-    """The node with no workload before and after."""
+    """The node with no workload before and after; on a busy machine its probe may be late, and it says so."""
     sweep(node)
+    wait_until("node ready", 60, lambda: ready(node))
     yield node
     sweep(node)

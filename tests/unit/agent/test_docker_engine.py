@@ -129,6 +129,7 @@ class Execs(Client):
         super().__init__()
         self.begun: list[list[str]] = []
         self.left = 1
+        self.forgotten = False
 
     def exec_create(self, _container: str, command: list[str], **_options: Any) -> dict[str, str]:
         self.begun.append(command)
@@ -139,6 +140,11 @@ class Execs(Client):
 
     def exec_inspect(self, _exec: str) -> dict[str, Any]:
         self.left -= 1
+        if self.forgotten:
+            self.forgotten = False
+            raise docker.errors.NotFound("no", explanation="No such exec instance")
+        if self.left == 1:
+            return {"Running": False, "ExitCode": None}
         return {"Running": self.left > 0, "ExitCode": 3}
 
 
@@ -161,6 +167,8 @@ def test_a_command_that_hangs_is_not_joined_by_a_second_one(made: DockerEngine) 
     execs.left = 1
     made.run_inside("1", ["check"], 0)
     assert len(execs.begun) == 2
+    execs.forgotten = True  # the container was restarted
+    assert made.run_inside("1", ["check"], 60) == 3
 
 
 @pytest.mark.parametrize(

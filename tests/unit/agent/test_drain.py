@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from npu_agent import api
+from npu_agent import api, engine, store
 from npu_agent.problem import ProblemError
 from unit.agent.bench import Bench, npus, spec
 
@@ -120,3 +120,18 @@ def test_what_was_stopped_can_be_started_again(bench: Bench) -> None:
     bench.workloads.uncordon("rollout-7")
     again = bench.workloads.restart("job")
     assert (again.state, again.container_id, bench.leased()) == ("running", first.container_id, {2: "job"})
+
+
+def test_a_removal_under_way_stays_one(bench: Bench) -> None:
+    bench.workloads.put("job", spec())
+
+    def before(operation: str) -> None:
+        if operation == "remove":
+            raise engine.RefusedError("did not receive an exit event")
+
+    bench.engine.before = before
+    with pytest.raises(ProblemError):
+        bench.workloads.delete("job", 0)
+    bench.workloads.stop("job", "stopped: the node is drained")
+    assert bench.store.records()[0].phase == store.REMOVING
+    assert told(bench).state == "none"

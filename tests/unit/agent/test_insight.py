@@ -134,3 +134,30 @@ def test_a_log_probe_knows_a_stall(bench: Bench) -> None:
     assert probed(bench, 60).state == api.UNHEALTHY
     bench.engine.output.append(line(2))
     assert probed(bench, 10).state == api.HEALTHY
+
+
+def test_lines_are_read_once(bench: Bench) -> None:
+    container = bench.engine.inspect(start(bench))
+    bench.engine.output = [line(1), line(2)]
+    bench.cycle()
+    state = bench.workloads.insight._states["job"]
+    bench.engine.output.append(line(3))
+    assert len(bench.workloads.insight._lines(state, container, tail=500)) == 1
+    assert bench.workloads.insight._lines(state, container, tail=500) == []
+
+
+def test_a_log_without_numbers_is_read_less_often(bench: Bench) -> None:
+    start(bench)
+    bench.engine.output = [b"hello\n"]
+    bench.cycle()
+    bench.clock.at_s += 301
+    bench.cycle()
+    reads = bench.engine.calls.count("logs 500")
+    bench.clock.at_s += 29
+    bench.cycle()
+    assert bench.engine.calls.count("logs 500") == reads == 2
+    bench.engine.output.append(line(1))
+    bench.clock.at_s += 1
+    bench.cycle()
+    bench.cycle()
+    assert bench.engine.calls.count("logs 500") == reads + 2

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from npu_agent import api
+from npu_agent import api, store
 from npu_agent.problem import ProblemError
+from npu_agent.store import LeaseConflictError, Record
 from unit.agent.bench import Bench, spec
 
 
@@ -147,3 +148,15 @@ def test_a_disk_that_is_full_keeps_nothing_and_still_forgets_what_is_over(bench:
     assert codes == {api.CODE_NPU_HELD}
     bench.clock.at_s += 30
     assert "r1" not in {one.reservation for one in bench.workloads.reservations.all()}
+
+
+def test_the_database_itself_gives_an_npu_once(bench: Bench) -> None:
+    kept = bench.workloads.reservations
+    kept.reserve("r1", [2, 3], 60)
+    with pytest.raises(LeaseConflictError) as caught:
+        kept.reserve("r2", [3, 4], 60)
+    assert (caught.value.npu, caught.value.owner, caught.value.kind) == (3, "r1", "reservation")
+    record = Record("job", store.RESERVED, "s", {}, {}, {}, [3])
+    with pytest.raises(LeaseConflictError):
+        bench.store.reserve(record, also=lambda connection: kept.settle(connection, [3], None))
+    assert ([one.reservation for one in kept.all()], bench.store.records()) == (["r1"], [])
