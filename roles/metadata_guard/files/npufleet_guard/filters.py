@@ -119,8 +119,9 @@ def _variants(family: str) -> list[str]:
 
 
 def _variant_of_docker(family: str) -> str:
-    """The one in which Docker has its chains; where there is none yet, the system's default."""
-    return next((program for program in _variants(family) if run(program, "-w", "5", "-S", "DOCKER").code == 0), family)
+    """The one in which Docker has its chains, the system's default before one that is left over from a change."""
+    candidates = (family, *_variants(family))
+    return next((program for program in candidates if run(program, "-w", "5", "-S", "DOCKER").code == 0), family)
 
 
 def _rules_of(program: str, chain: str) -> list[str]:
