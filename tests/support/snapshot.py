@@ -63,7 +63,8 @@ def rules(command):
     kept, table = [], []
     for line in out(command):
         line = re.sub(r"\[\d+:\d+\]", "", line).strip()
-        if line.startswith("#"):
+        # The engine that runs the node gives it a name server, at another port after every boot.
+        if line.startswith("#") or "127.0.0.11" in line:
             continue
         table.append(line)
         if line == "COMMIT":
@@ -78,7 +79,8 @@ print(json.dumps({
     "sysctl": dict(l.split(" = ", 1) if " = " in l else (l, "") for l in out("sysctl", "-a") if not VOLATILE.search(l)),
     **{command: rules(command) for command in
        ("iptables-save", "ip6tables-save", "iptables-legacy-save", "ip6tables-legacy-save")},
-    "units": {l.split()[0]: l.split()[1] for l in out("systemctl", "list-unit-files", "--no-legend", "--no-pager")},
+    "units": {l.split()[0]: l.split()[1] for l in out("systemctl", "list-unit-files", "--no-legend", "--no-pager")
+              if l.split()[1] != "transient"},
     "active": sorted(l.split()[0] for l in out("systemctl", "list-units", "--state=active", "--plain", "--no-legend",
                                                 "--no-pager", "--type=service,timer,mount,socket")
                      if not re.match(r"user|session|run-user|run-docker|systemd-(tmpfiles-clean|timedated|hostnamed)|"
