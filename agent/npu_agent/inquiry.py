@@ -27,17 +27,21 @@ class MappingKeeper:
     mapping: chip_mapping.Mapping = field(default_factory=chip_mapping.Mapping)
     _asked_for: Optional[frozenset[tuple[Optional[int], Optional[int]]]] = None
 
-    def refresh(self, chips: Iterable[Chip], smi: Tool, *, slow: bool) -> None:
-        """Ask when cards came or went, and now and then; where the table tells the physical id, never."""
+    def refresh(self, chips: Iterable[Chip], smi: Tool, *, slow: bool) -> bool:
+        """Ask when cards came or went, and now and then; where the table tells the physical id, never.
+
+        Return whether the tool was asked.
+        """
         unnamed = [chip for chip in chips if chip.phy_id is None]
         cards = frozenset((chip.npu_id, chip.chip_id) for chip in unnamed)
         if not unnamed or (cards == self._asked_for and not slow):
-            return
+            return False
         found = chip_mapping.parse_mapping(smi.ask("info", "-m").text or "")
         if found.problems or not found.rows:
             smi.stats.count_error(model.GARBAGE)
-            return
-        self.mapping, self._asked_for = found, cards
+        else:
+            self.mapping, self._asked_for = found, cards
+        return True
 
     def npu_of(self, chip: Chip) -> Optional[int]:
         if chip.phy_id is not None or chip.npu_id is None:

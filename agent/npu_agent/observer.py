@@ -71,6 +71,9 @@ class Observer:
         self._slow_due = clock.monotonic()
         self._info_duration_s = 0.0
         self._prints_processes = False
+        self._slow = False
+        self._mapping_due = False
+        self._chips: tuple[Chip, ...] = ()
         self.stats = ToolStats()
         facts = read_facts(settings.paths, settings.npu_smi)
         expected = expected_npus(facts, settings.expected_npus)
@@ -88,6 +91,7 @@ class Observer:
         facts = self._facts(slow=slow)
         smi = self._tool(facts)
         completed = smi.call("info")
+        seen_at = self._clock.monotonic()
         table, errors = read(completed)
         if completed.timed_out and self._unkillable():  # the lock that it keeps is only how the next call notices
             errors = (ProbeError(TIMEOUT, "a call of npu-smi hangs in the kernel and cannot be killed"),)
@@ -103,7 +107,9 @@ class Observer:
         self._fresh = {}
         if table.chips:
             self._info_duration_s = completed.duration_s
-            state = self._learn(state, table, smi, slow=slow)
+            self._mapping_due = not self._mapping.refresh(table.chips, smi, slow=False) and slow
+            state = self._learn(state, table, seen_at)
+        self._slow = slow
         self._state = replace(state, unkillable=self._unkillable())
         self._slow_due = self._clock.monotonic() + self._settings.slow_interval_s if slow else self._slow_due
 
@@ -115,6 +121,10 @@ class Observer:
         if not self._fresh or self._pause.holds(self._clock.monotonic()):
             return
         tools = self._slow_tools()
+        if self._mapping_due:
+            self._mapping.refresh(self._chips, tools.smi, slow=True)
+        if self._slow:
+            self._state = replace(self._state, roots=self._namespace_roots())
         learned = self._inquiry.ask(self._fresh, tools.smi, self._next_look)
         hung = self._inquiry.timed_out or not self._readings.ask(learned, tools, self._next_look)
         self._pause.note(self._clock.monotonic(), hung=hung)
@@ -146,12 +156,11 @@ class Observer:
         env = driver_env(facts.driver_dir)
         return NpuSmi(facts.npu_smi, self._run, settings.lock_path, settings.timeout_s, env, self.stats)
 
-    def _learn(self, state: Snapshot, table: InfoTable, smi: NpuSmi, *, slow: bool) -> Snapshot:
-        seen_at = self._clock.monotonic()
-        self._mapping.refresh(table.chips, smi, slow=slow)
+    def _learn(self, state: Snapshot, table: InfoTable, seen_at: float) -> Snapshot:
+        self._chips = table.chips
         state = self._take_table(state, table, seen_at)
         self._fresh = {npu: sighting for npu, sighting in state.sightings.items() if sighting.seen_at == seen_at}
-        return replace(state, roots=self._namespace_roots()) if slow else state
+        return state
 
     def _namespace_roots(self) -> dict[int, tuple[int, ...]]:
         """Ask the driver's own files who has the NPUs, through another program: a sick driver may never answer."""
