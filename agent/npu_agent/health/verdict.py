@@ -21,6 +21,8 @@ _DRASTIC = (
 )
 # A workload that failed says nothing about whether the node can take another one.
 _NOT_THE_NODES = "workload/"
+# Ports are asked by turns, which take long on a busy node: that nobody knows of one takes no node out.
+_MAY_BE_UNKNOWN = "npu-network/"
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,15 @@ def graver(state: str, than: str) -> bool:
 
 
 def overall(components: Iterable[api.Component], *, complete: bool = True) -> Overall:
-    """Tell whether the node may be given work: unknown is never healthy."""
+    """Tell whether the node may be given work: unknown is never healthy, and keeps work away."""
     nodes_own = [component for component in components if not component.name.startswith(_NOT_THE_NODES)]
-    blocking = [c for c in nodes_own if c.state in (api.UNHEALTHY, api.UNKNOWN)]
+    blocking = [c for c in nodes_own if c.state == api.UNHEALTHY or _blocks_unknown(c)]
     reasons = tuple(f"{c.name}: {c.state}: {c.reason}" if c.reason else f"{c.name}: {c.state}" for c in blocking)
     if not complete:
         reasons = ("no complete probe yet", *reasons)
     state = max((c.state for c in nodes_own), key=_GRAVITY.__getitem__, default=api.UNKNOWN)
     return Overall(complete and not blocking, state if complete else api.UNKNOWN, reasons)
+
+
+def _blocks_unknown(component: api.Component) -> bool:
+    return component.state == api.UNKNOWN and not component.name.startswith(_MAY_BE_UNKNOWN)

@@ -323,7 +323,6 @@ def test_a_port_that_was_not_asked_yet_is_unknown_where_there_is_a_tool(node: Fa
     node.monitor._observer._state = dataclasses.replace(node.monitor._observer._state, network=dict(asked))
     assert [c.name for c in node.monitor._judge(counts=False).components if c.name == "npu-network/3"]
     assert node.state_of("npu-network/3") == api.UNKNOWN
-    assert not node.monitor.view().ready
 
 
 def test_an_npu_whose_port_never_told_of_a_link_has_no_such_component(node: FakeNode) -> None:
