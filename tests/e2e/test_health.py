@@ -146,6 +146,7 @@ def test_every_fault_of_an_npu_has_a_state_a_reason_and_an_action(prepared: Flee
 @pytest.mark.parametrize("words", list(dict.fromkeys(fault[0] for fault in TOOL_FAULTS)))
 def test_every_fault_of_the_tools_has_a_state_a_reason_and_an_action(prepared: Fleet, quick: Node, words: str) -> None:
     prepared.fault(quick, "heal")
+    wait_until("ready", 40, lambda: ready(quick))
     prepared.fault(quick, *words.split(" "))
     expected = [fault for fault in TOOL_FAULTS if fault[0] == words]
     for fault in expected:
@@ -159,6 +160,7 @@ def test_every_fault_of_the_tools_has_a_state_a_reason_and_an_action(prepared: F
 
 def test_what_is_not_sick_stays_well(prepared: Fleet, quick: Node) -> None:
     prepared.fault(quick, "heal")
+    wait_until("ready", 40, lambda: ready(quick))
     prepared.fault(quick, "process", "npu=3", "pid=4711", "name=python", "mb=58593")
     prepared.fault(quick, "npu=2", "code=81078603")
     wait_until("the holder is named", 30, lambda: quick.get("/v1/npus")["npus"][3]["holder"])
