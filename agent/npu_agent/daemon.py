@@ -125,6 +125,8 @@ class Daemon:
             log.exception("a turn of the loop failed; the next one is made as usual")
         if count % COLLECT_EVERY_TICKS == 0:
             gc.collect()  # aborted TLS connections stay as cycles otherwise
+        if count == COLLECT_EVERY_TICKS:
+            gc.freeze()  # what has lived for a minute is code: looking through it every time costs more than the rest
 
 
 def open_store(config: Config) -> Store:

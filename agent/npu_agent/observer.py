@@ -14,6 +14,7 @@ from npu_agent.inquiry import ChipInquiry, MappingKeeper
 from npu_agent.probe.document import read
 from npu_agent.probe.model import TIMEOUT, Chip, InfoTable, ProbeError
 from npu_agent.probe.tools import NpuSmi, ToolStats, driver_env
+from npu_agent.readings import Rounds
 from npu_agent.run import Run
 from npu_agent.snapshot import Sighting, Snapshot
 
@@ -43,6 +44,7 @@ class Observer:
         self._unkillable = unkillable
         self._mapping = MappingKeeper()
         self._inquiry = ChipInquiry(clock, settings.slow_interval_s)
+        self._readings = Rounds(clock, settings.slow_interval_s)
         self._slow_due = clock.monotonic()
         self._info_duration_s = 0.0
         self.stats = ToolStats()
@@ -96,7 +98,9 @@ class Observer:
         self._mapping.refresh(table.chips, smi, slow=slow)
         state = self._take_table(state, table, seen_at)
         fresh = {npu: sighting for npu, sighting in state.sightings.items() if sighting.seen_at == seen_at}
-        return replace(state, sightings={**state.sightings, **self._inquiry.ask(fresh, smi, next_round)})
+        learned = self._inquiry.ask(fresh, smi, next_round)
+        self._readings.ask_next(fresh, smi, next_round)
+        return replace(state, sightings={**state.sightings, **learned})
 
     def _take_table(self, state: Snapshot, table: InfoTable, seen_at: float) -> Snapshot:
         seen, unmapped = self._sight(state, table, seen_at)
@@ -142,6 +146,7 @@ class Observer:
             # Codes belong to the word they came with.
             codes=before.codes if before and before.chip.health == chip.health else None,
             board=self._inquiry.boards.get(npu),
+            readings=self._readings.of(npu),
         )
 
     def _stale_after_s(self) -> float:

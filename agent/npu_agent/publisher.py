@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from npu_agent.metrics import Extra
 
 _DOCKER_HELP = "1 when Docker answered the last time it was asked."
-_WORKLOAD_HELP = "1 for the state that the workload is in."
+_WORKLOAD_HELP = "1 for the state that the workload is in, 0 for the others."
 _LEASE_HELP = "1 for every NPU that is leased."
 
 
@@ -43,7 +44,8 @@ class Publisher:
         with self._lock:
             view, docker = self._from.monitor.view(), self._from.watch.current()
             shown, leases = self._from.workloads.all(), self._from.workloads.store.leases()
-            key = (view.sequence, docker, shown, leases)
+            # When Docker was last heard of is no news: what would follow from its silence is in `stale`.
+            key = (view.sequence, dataclasses.replace(docker, seen_at=None), shown, leases)
             if key != self._key:
                 self.current = self._build(view, docker, shown, leases)
                 self._key = key
@@ -105,12 +107,13 @@ def metrics_extra(
     for container in docker.containers:
         for npu in holders.claimed(container, npus) if container.active else ():
             labels.setdefault(npu, []).append(ContainerLabel(container.id, container.name))
-    gauges = [Sample("npufleet_docker_up", _DOCKER_HELP, float(docker.answers))]
-    gauges += [
-        Sample("npufleet_workload_state", _WORKLOAD_HELP, 1.0, {"workload": item.name, "state": item.state})
+    samples = [Sample("npufleet_docker_up", _DOCKER_HELP, float(docker.answers))]
+    samples += [
+        Sample("npufleet_workload_state", _WORKLOAD_HELP, float(state == item.state), {"workload": item.name, "state": state})
         for item in shown
+        for state in api.WORKLOAD_STATES
     ]
-    gauges += [
+    samples += [
         Sample("npufleet_lease", _LEASE_HELP, 1.0, {"npu": str(item.npu), "workload": item.workload}) for item in leases
     ]
-    return Extra(containers=labels, gauges=gauges)
+    return Extra(containers=labels, samples=samples)

@@ -9,6 +9,7 @@ from typing import Optional
 from npu_agent.facts import Facts
 from npu_agent.probe.detail import Board
 from npu_agent.probe.model import Chip, ProbeError, Process
+from npu_agent.readings import Reading
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Sighting:
     observed_at: str
     codes: Optional[Codes] = None
     board: Optional[Board] = None
+    readings: Mapping[str, Reading] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def test_quantities_of_npu_exporter(node: FakeNode) -> None:
 
 
 def test_names_and_labels_are_those_of_npu_exporter(node: FakeNode) -> None:
-    known = {"npu_chip_info_", "machine_", "container_npu_", "npu_container_info", "node_base_info", "npufleet_"}
+    known = {"npu_chip_info_", "machine_", "container_npu_", "npu_container_info", "node_base_info", "npufleet_", "process_"}
     for family in text_string_to_metric_families(metrics.render(node.monitor.view()).decode()):
         assert any(family.name.startswith(prefix) for prefix in known), family.name
         for sample in family.samples:
@@ -79,7 +79,7 @@ def test_what_is_not_known_has_no_sample(node: FakeNode) -> None:
 def test_old_samples_are_withdrawn(node: FakeNode) -> None:
     node.wait(60)
     found = samples(metrics.render(node.monitor.view()))
-    assert not [name for name in found if not name.startswith("npufleet_")]
+    assert not [name for name in found if not name.startswith(("npufleet_", "process_"))]
     assert found["npufleet_snapshot_stale"] == {"": 1}
     assert found["npufleet_ready"] == {"": 0}
 
@@ -95,8 +95,8 @@ def test_plain_docker_containers_are_named(node: FakeNode) -> None:
 
 
 def test_other_gauges_join(node: FakeNode) -> None:
-    gauges = [Sample("npufleet_lease", "leases", 1, {"npu": str(npu), "workload": "a"}) for npu in (0, 1)]
-    body = metrics.render(node.monitor.view(), Extra(gauges=gauges)).decode()
+    others = [Sample("npufleet_lease", "leases", 1, {"npu": str(npu), "workload": "a"}) for npu in (0, 1)]
+    body = metrics.render(node.monitor.view(), Extra(samples=others)).decode()
     assert body.count('npufleet_lease{npu="') == 2
     assert body.count("# TYPE npufleet_lease gauge") == 1
 
