@@ -9,6 +9,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
 from npu_agent import api, exporter, metrics, publisher, readings
 from npu_agent.api import Lease, Workload
 from npu_agent.probe.detail import Board
@@ -16,8 +19,6 @@ from npu_agent.probe.model import Chip
 from npu_agent.snapshot import Codes, NpuProcess, Sighting
 from npu_agent.view import ProbeStats, View
 from npu_agent.watch import DockerState
-from prometheus_client.metrics_core import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs/reference/npu_exporter.tsv"
@@ -122,7 +123,7 @@ def _own() -> Iterator[str]:
 
 def _served() -> Iterator[str]:
     chip = ", ".join(f"`{label}`" for label in exporter.CHIP_LABELS)
-    yield f"## As npu-exporter has them\n\nAll are gauges. \"chip\" stands for the labels {chip}.\n"
+    yield f'## As npu-exporter has them\n\nAll are gauges. "chip" stands for the labels {chip}.\n'
     yield "| name | unit | labels | told by |\n|---|---|---|---|"
     for row in rows():
         if row["served"] == "yes":

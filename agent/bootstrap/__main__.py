@@ -1,4 +1,4 @@
-# ruff: noqa: I002, PLC0415, PTH100, PTH103, PTH104, PTH110, PTH111, PTH112, PTH118, PTH123
+# ruff: noqa: I002, PLC0415, PTH100, PTH103, PTH104, PTH110, PTH111, PTH112, PTH118, PTH120, PTH123
 # Python 3.6 must be able to read this file, to be told that it is too old; and it runs before every command, so it
 # imports only what it needs, when it needs it.
 """First lines of the one-file agent: unpack once, then start the real command line from there."""

@@ -66,7 +66,7 @@ class Chip:
 
 @dataclass(frozen=True)
 class Quantity:
-    """One gauge of every chip; `unit` is npu-exporter's, empty for a bare number, and `source` is npu-smi's question."""
+    """One gauge of every chip; `unit` is npu-exporter's, empty for a bare number; `source` is npu-smi's question."""
 
     name: str
     unit: str

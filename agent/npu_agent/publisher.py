@@ -109,7 +109,12 @@ def metrics_extra(
             labels.setdefault(npu, []).append(ContainerLabel(container.id, container.name))
     samples = [Sample("npufleet_docker_up", _DOCKER_HELP, float(docker.answers))]
     samples += [
-        Sample("npufleet_workload_state", _WORKLOAD_HELP, float(state == item.state), {"workload": item.name, "state": state})
+        Sample(
+            "npufleet_workload_state",
+            _WORKLOAD_HELP,
+            float(state == item.state),
+            {"workload": item.name, "state": state},
+        )
         for item in shown
         for state in api.WORKLOAD_STATES
     ]

@@ -30,7 +30,7 @@ REQUESTS = 100_000
 
 def say(what: str, found: str, limit: str = "", *, met: bool | None = None) -> None:
     verdict = "" if met is None else ("  met" if met else "  NOT MET")
-    print(f"{what:<58} {found:<44} {limit:<16}{verdict}".rstrip(), flush=True)
+    print(f"{what:<50} {found:<52} {limit:<16}{verdict}".rstrip(), flush=True)
 
 
 def choose_python() -> str:
@@ -39,13 +39,15 @@ def choose_python() -> str:
 
 
 def starts(site: Site, python: str, count: int) -> None:
-    seconds = []
+    seconds, spent = [], []
     for _ in range(count + 1):  # the first one unpacks and compiles
         began = time.perf_counter()
-        with site.agent(python, ENVIRONMENT):
+        with site.agent(python, ENVIRONMENT) as started:
             seconds.append(time.perf_counter() - began)
-    found = measure.median(seconds[1:])
-    say("start to first answer, unpacked before", f"median {found:.3f} s, max {max(seconds[1:]):.3f} s", "<= 0.6 s", met=found <= 0.6)
+            spent.append(measure.cost(psutil.Process(started.pid)).own_s)
+    found, cpu = measure.median(seconds[1:]), measure.median(spent[1:])
+    text = f"median {found:.3f} s, {cpu:.2f} s cpu, best {min(seconds[1:]):.3f} s"
+    say("start to first answer, unpacked before", text, "<= 0.6 s", met=found <= 0.6)
 
 
 def idle(process: psutil.Process, minutes: float) -> None:
@@ -57,56 +59,67 @@ def idle(process: psutil.Process, minutes: float) -> None:
         time.sleep(min(60.0, max(0.0, until - time.monotonic())))
         trail.append(measure.resident_mib(process))
     own, tools = measure.cost(process).since(before)
-    last = trail[-1]
-    say(f"resident after {minutes + 1.5:g} minutes (at 1.5: {first:.1f})", f"{last:.1f} MiB, largest {max(trail):.1f}", "<= 60 MiB", met=max(trail) <= 60)
-    say(f"processor in these {minutes:g} minutes (npu-smi's own: {tools:.2f} %)", f"{own:.3f} % of one core", "<= 0.5 %", met=own <= 0.5)
+    text = f"{trail[-1]:.1f} MiB, largest {max(trail):.1f}, at 1.5: {first:.1f}"
+    say(f"resident after {minutes + 1.5:g} minutes", text, "<= 60 MiB", met=max(trail) <= 60)
+    text = f"{own:.3f} % of one core (npu-smi {tools:.2f} %)"
+    say(f"processor in these {minutes:g} minutes", text, "<= 0.5 %", met=own <= 0.5)
 
 
 def answers(site: Site, process: psutil.Process, seconds: int) -> None:
     for path in ("/healthz", "/readyz"):
-        best = min((measure.wrk(site, path, connections=CONNECTIONS, seconds=seconds) for _ in range(3)), key=lambda load: load.p99_ms)
-        found = f"p50 {best.p50_ms:.2f}, p99 {best.p99_ms:.2f} ms at {best.per_second:.0f}/s, {best.failed} failed"
-        say(f"{path} over TLS, {CONNECTIONS} connections, best of 3", found, "p99 <= 5 ms", met=best.p99_ms <= 5 and not best.failed)
+        before, done, loads = measure.cost(process).own_s, 0, []
+        for _ in range(3):
+            loads.append(measure.wrk(site, path, connections=CONNECTIONS, seconds=seconds))
+            done += loads[-1].requests
+        each_ms = (measure.cost(process).own_s - before) * 1000 / done
+        best = min(loads, key=lambda load: load.p99_ms)
+        text = f"p50 {best.p50_ms:.2f}, p99 {best.p99_ms:.2f} ms; {each_ms:.3f} ms cpu each"
+        met = best.p99_ms <= 5 and not sum(load.failed for load in loads)
+        say(f"{path} over TLS, {CONNECTIONS} connections, best of 3", text, "p99 <= 5 ms", met=met)
+
+
+def many(site: Site, process: psutil.Process) -> None:
     done = 0
     while done < REQUESTS:
         for path in ("/healthz", "/readyz", "/metrics", "/v1/npus"):
-            load = measure.wrk(site, path, connections=CONNECTIONS, seconds=5)
-            done += load.requests
-    time.sleep(INTERVAL_S)
-    found_mib = measure.resident_mib(process)
-    say(f"resident after {done} more requests", f"{found_mib:.1f} MiB", "<= 60 MiB", met=found_mib <= 60)
+            done += measure.wrk(site, path, connections=CONNECTIONS, seconds=5).requests
+    time.sleep(2 * INTERVAL_S)
+    found = measure.resident_mib(process)
+    say(f"resident after {done} more requests", f"{found:.1f} MiB", "<= 60 MiB", met=found <= 60)
 
 
 def pages(site: Site, process: psutil.Process) -> None:
     found = peer.compare(site, process)
-    text = f"{found.agent_ms:.2f} ms of {found.agent_bytes} B, {found.agent_cpu_ms:.2f} ms cpu"
+    text = f"{found.agent_ms:.2f} ms, {found.agent_cpu_ms:.2f} ms cpu, {found.agent_bytes} B"
     say("/metrics, one connection, TLS and token", text)
-    say("node_exporter's page, one connection, plain", f"{found.peer_ms:.2f} ms of {found.peer_bytes} B, {found.peer_cpu_ms:.2f} ms cpu")
+    text = f"{found.peer_ms:.2f} ms, {found.peer_cpu_ms:.2f} ms cpu, {found.peer_bytes} B"
+    say("node_exporter's page, one connection, plain", text)
     say("/metrics as a part of node_exporter's time", f"{found.ratio:.2f}", "<= 0.25", met=found.ratio <= 0.25)
 
 
 def reactions(site: Site, count: int) -> None:
     found = [reaction.fault(site, INTERVAL_S, npu) for npu in range(count)]
     worst = max(found, key=lambda one: one.beyond_s)
-    text = f"worst of {count}: {worst.seconds:.2f} s, tool {worst.tool_s:.2f} s, beyond {worst.beyond_s:+.2f} s"
-    say("fault to /readyz 503", text, "beyond <= 0.2 s", met=worst.beyond_s <= 0.2)
+    text = f"worst of {count}: {worst.seconds:.2f} s, npu-smi {worst.tool_s:.2f} s of it"
+    say("fault to /readyz 503", text, "5.2 s + npu-smi", met=worst.beyond_s <= 0.2)
     hung = reaction.hang(site, INTERVAL_S)
-    text = f"{hung.unknown_after_s:.1f} s"
-    say("npu-smi hangs: every NPU unknown after", text, f"<= {3 * INTERVAL_S:g} s", met=0 < hung.unknown_after_s <= 3 * INTERVAL_S)
+    met = 0 < hung.unknown_after_s <= 3 * INTERVAL_S
+    say("npu-smi hangs: every NPU unknown after", f"{hung.unknown_after_s:.1f} s", f"<= {3 * INTERVAL_S:g} s", met=met)
     path, slowest = max(hung.slowest_ms.items(), key=lambda item: item[1])
-    say("npu-smi hangs: slowest answer of all meanwhile", f"{slowest:.0f} ms ({path})")
+    say("npu-smi hangs: slowest answer meanwhile", f"{slowest:.0f} ms ({path})")
 
 
 def headline(python: str, engine: str | None) -> None:
     version = subprocess.run([python, "-V"], check=True, capture_output=True, text=True).stdout.strip()
     docker = "Docker connected" if engine else "Docker absent"
-    print(f"{platform.machine()}, {psutil.cpu_count()} CPUs, load {measure.load_average()}, {version}, {archive().name}")
+    machine = f"{platform.machine()}, {psutil.cpu_count()} CPUs, load average {measure.load_average()}"
+    print(f"{machine}, {version}, {archive().name}")
     print(f"{NPUS} simulated NPUs, a probe every {INTERVAL_S:g} s, {docker}\n", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=3, help="how long to leave the agent alone (60 for the long one)")
+    parser.add_argument("--minutes", type=float, default=3, help="how long to leave it alone; 60 is the long one")
     parser.add_argument("--faults", type=int, default=5, help="how many faults to cause")
     parser.add_argument("--python", default=choose_python())
     chosen = parser.parse_args()
@@ -121,9 +134,12 @@ def main() -> None:
             wait_until("a ready node", 60, lambda: site.get("/readyz")[0] == 200)
             idle(process, chosen.minutes)
             answers(site, process, 10)
+            many(site, process)
             pages(site, process)
             reactions(site, chosen.faults)
-            say("resident at the end", f"{measure.resident_mib(process):.1f} MiB", "<= 60 MiB", met=measure.resident_mib(process) <= 60)
+            last = measure.resident_mib(process)
+            say("resident at the end", f"{last:.1f} MiB", "<= 60 MiB", met=last <= 60)
+            print(f"load average at the end: {measure.load_average()}")
 
 
 if __name__ == "__main__":

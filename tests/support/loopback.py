@@ -86,7 +86,9 @@ class Site:
         state.write(faults.apply(state.read(path), faults.parse(words)), path)
 
     @contextlib.contextmanager
-    def agent(self, python: str = sys.executable, env: Sequence[tuple[str, str]] = ()) -> Iterator[subprocess.Popen[bytes]]:
+    def agent(
+        self, python: str = sys.executable, env: Sequence[tuple[str, str]] = ()
+    ) -> Iterator[subprocess.Popen[bytes]]:
         """Start the agent and wait for its first answer; what it says goes to agent.log."""
         command = [python, "-I", str(archive()), "run", "--config", str(self.folder / "agent.yaml")]
         with (self.folder / "agent.log").open("ab") as log:

@@ -1,4 +1,4 @@
-"""One connection as this agent serves it: an answer leaves in one piece, and a connection that was cut leaves nothing."""
+"""A connection as this agent serves it: an answer leaves in one piece, and one that was cut leaves nothing."""
 
 from __future__ import annotations
 
@@ -48,6 +48,6 @@ class Connection(H11Protocol):
         super().connection_made(Gathered(transport, self.loop))  # type: ignore[arg-type]  # it does what a transport does
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
-        """uvicorn leaves the keep-alive timer running when a connection was cut, and with it half a minute's memory."""
+        """Uvicorn leaves the keep-alive timer running when a connection was cut, and with it half a minute's memory."""
         super().connection_lost(exc)
         self._unset_keepalive_if_required()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
@@ -101,8 +102,8 @@ def test_settings_reach_the_monitor(tmp_path: Path) -> None:
 
 def test_what_lives_long_is_not_looked_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    monkeypatch.setattr(daemon.gc, "collect", lambda: calls.append("collect"))
-    monkeypatch.setattr(daemon.gc, "freeze", lambda: calls.append("freeze"))
+    monkeypatch.setattr(gc, "collect", lambda: calls.append("collect"))
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
     for count in range(1, 41):
         daemon.tidy(count)
     assert calls == ["collect", "collect", "freeze", "collect", "collect"]
