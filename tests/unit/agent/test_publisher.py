@@ -43,6 +43,24 @@ def test_nothing_is_rendered_again_when_nothing_changed(made: publisher.Publishe
     assert made.current is before
 
 
+def test_docker_answering_as_before_is_no_news(made: publisher.Publisher) -> None:
+    made._from.watch.look()
+    made.refresh()
+    before = made.current
+    made._from.watch.look()
+    made.refresh()
+    assert made.current is before
+
+
+def test_every_state_of_a_workload_has_a_sample(made: publisher.Publisher, bench: Bench) -> None:
+    bench.workloads.put("job", spec(npus=[3]))
+    made._from.watch.look()
+    made.refresh()
+    text = made.current.metrics.decode()
+    assert text.count('workload="job"} ') == len(api.WORKLOAD_STATES) + 1  # and one lease
+    assert 'npufleet_workload_state{state="failed",workload="job"} 0.0' in text
+
+
 def test_workloads_docker_and_leases_are_published(made: publisher.Publisher, bench: Bench) -> None:
     bench.workloads.put("job", spec(npus=[3]))
     made._from.watch.look()
