@@ -65,7 +65,7 @@ lab-down: ## remove the simulated nodes, their volumes and the engine that was s
 	@if [ -x $(BIN)/npufleet ]; then $(BIN)/npufleet lab down --engine; else echo "nothing to remove: make setup never ran here"; fi
 
 .PHONY: bench
-bench: root setup agent ## measure; prints the figures that the docs quote (BENCH="--minutes 60" for the long one)
+bench: setup agent ## measure; prints the figures that the docs quote (BENCH="--minutes 60" for the long one)
 	@cd tests && ../$(BIN)/python -m bench.footprint $(BENCH)
 
 .PHONY: lock
