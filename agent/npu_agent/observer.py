@@ -10,7 +10,7 @@ from typing import Optional
 from npu_agent import run as run_module
 from npu_agent.clock import Clock, iso
 from npu_agent.facts import Facts, NodePaths, device_ids, read_facts
-from npu_agent.inquiry import ChipInquiry, MappingKeeper
+from npu_agent.inquiry import ChipInquiry, MappingKeeper, has_news
 from npu_agent.probe.document import read
 from npu_agent.probe.model import TIMEOUT, Chip, InfoTable, ProbeError
 from npu_agent.probe.tools import NpuSmi, ToolStats, driver_env
@@ -99,7 +99,8 @@ class Observer:
         state = self._take_table(state, table, seen_at)
         fresh = {npu: sighting for npu, sighting in state.sightings.items() if sighting.seen_at == seen_at}
         learned = self._inquiry.ask(fresh, smi, next_round)
-        self._readings.ask_next(fresh, smi, next_round)
+        if not has_news(fresh.values()):
+            self._readings.ask_next(fresh, smi, next_round)
         return replace(state, sightings={**state.sightings, **learned})
 
     def _take_table(self, state: Snapshot, table: InfoTable, seen_at: float) -> Snapshot:

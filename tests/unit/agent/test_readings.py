@@ -9,6 +9,7 @@ import pytest
 from npu_agent.readings import KEPT_S, QUESTIONS, Reading
 from npu_agent.snapshot import Sighting
 from unit.agent.fake_node import FakeNode
+from unit.agent.recorded import healthy_table
 
 MEMORY = "\tHBM Capacity(MB)               : 65536\n\tHBM Temperature(C)             : 52\n"
 
@@ -65,3 +66,15 @@ def test_a_slow_tool_is_not_asked_more(node: FakeNode) -> None:
     node.smi.takes_s = 4.0
     node.cycles(3)
     assert asked(node) == []
+
+
+def test_news_does_not_wait_for_other_questions(node: FakeNode) -> None:
+    node.cycles(3)
+    node.smi.info, node.smi.health = healthy_table(n5="Alarm"), {5: "80E01801"}
+    node.smi.calls.clear()
+    node.cycles(1)
+    assert node.smi.calls == ["info", "info -t health -i 5 -c 0"]
+    assert node.state_of("npu/5") != "healthy"
+    node.smi.calls.clear()
+    node.cycles(1)
+    assert len(asked(node)) == 1
