@@ -7,10 +7,10 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-LAB_SUITES ?= tests/e2e tests/scrape
+LAB_SUITES ?= tests/roles/mixed tests/e2e tests/roles/failures tests/roles/systems tests/roles/guard tests/scrape
 LAB_WORKERS ?= 3
-PYTHON_SOURCES := agent fleet lab playbooks/plugins scripts tests
-SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run roles/metadata_guard/files/metadata-guard)
+PYTHON_SOURCES := agent fleet lab playbooks/plugins roles scripts tests
+SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run)
 
 .PHONY: help
 help: ## list the targets
@@ -53,8 +53,8 @@ unit: setup ## unit and contract tests; no node, no network
 	@$(PYTEST) -q tests/unit tests/contract
 
 .PHONY: e2e
-e2e: root setup agent ## every suite that needs simulated nodes or the built agent, side by side
-	@$(PYTEST) -n $(LAB_WORKERS) --dist loadgroup $(LAB_SUITES)
+e2e: root setup agent ## every suite that needs simulated nodes or the built agent, each in a lab of its own, side by side
+	@scripts/lab_suites.sh $(LAB_WORKERS) $(LAB_SUITES)
 
 .PHONY: lab
 lab: root setup agent ## boot two simulated nodes and leave them running
@@ -67,6 +67,23 @@ lab-down: ## remove the simulated nodes, their volumes and the engine that was s
 .PHONY: bench
 bench: setup agent ## measure; prints the figures that the docs quote (BENCH="--minutes 60" for the long one)
 	@cd tests && ../$(BIN)/python -m bench.footprint $(BENCH)
+
+.PHONY: bench-prepare
+bench-prepare: root setup agent build/bench-venv/done ## measure a no-change site.yml on 16 nodes beside Ansible's defaults, pyinfra and bare SSH
+	@$(BIN)/python tests/bench/prepare.py
+build/bench-venv/done: requirements/bench.txt
+	@$(BIN)/python -m venv --clear build/bench-venv
+	@build/bench-venv/bin/python -m pip install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
+
+FUZZ_CASES ?= 1000000
+FUZZ_GUIDED ?= 200000
+
+.PHONY: fuzz
+fuzz: setup ## nightly: a million damaged outputs through every parser, then inputs that coverage steers; prints counts
+	@$(BIN)/python tests/fuzz/run.py $(FUZZ_CASES)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements/fuzz.txt
+	@mkdir -p build/fuzz && $(BIN)/python tests/fuzz/guided.py -runs=$(FUZZ_GUIDED) -max_len=2048 -artifact_prefix=build/fuzz/ build/fuzz
 
 .PHONY: lock
 lock: setup ## resolve the pinned requirement files again

@@ -10,3 +10,5 @@ resolve() { # name, Python version
 
 resolve agent 3.9 # the oldest Python of a node: one set of libraries serves them all
 resolve dev 3.11
+resolve bench 3.11
+resolve fuzz 3.11

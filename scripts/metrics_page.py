@@ -12,11 +12,12 @@ from pathlib import Path
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from npu_agent import api, exporter, metrics, publisher, readings
+from npu_agent import api, metrics, publisher, quantities
 from npu_agent.api import Lease, Workload
 from npu_agent.probe.detail import Board
+from npu_agent.probe.hccn import LinkStat, Optical
 from npu_agent.probe.model import Chip
-from npu_agent.snapshot import Codes, NpuProcess, Sighting
+from npu_agent.snapshot import Codes, NpuProcess, Port, Readings, Sighting
 from npu_agent.view import ProbeStats, View
 from npu_agent.watch import DockerState
 
@@ -25,7 +26,7 @@ TABLE = ROOT / "docs/reference/npu_exporter.tsv"
 PAGE = ROOT / "docs/reference/metrics.md"
 CODES = tuple(f"80E0180{digit}" for digit in range(10))
 REASONS = {
-    "hccn_tool": "hccn_tool tells it, not npu-smi",
+    "hccn_tool": "hccn_tool tells it and is not asked for it: every question about every port is a start of the tool",
     "dcmi": "only the driver's DCMI library tells it, which opens the device; the agent does not",
     "other-hardware": "of the 350 and 950 families' ports, which npu-smi does not show",
     "vnpu": "of virtual NPUs: the agent leases whole NPUs",
@@ -44,8 +45,10 @@ bytes: no scrape runs a tool, however many Prometheus servers ask. Made by `scri
 - `container_name` is Docker's name of the container that has the NPU. Plain Docker has no pods: `pod_name` and
   `namespace` are empty. Where several containers have one NPU all three are `not_displayed_for_multi_pod`, as
   npu-exporter writes it, and `npu_container_info` has a sample for each of them.
-- Samples carry no time of their own: they are of the last round. Answers to `info -t ...` come by turns, one a round;
-  `npufleet_reading_age_seconds` tells how old the oldest is, and after fifteen minutes it is withdrawn.
+- Samples carry no time of their own: they are of the last round. Answers to `info -t ...` and of hccn_tool come by
+  turns: `npufleet_reading_age_seconds` tells how old the oldest is, and one whose turn was missed three times is
+  withdrawn.
+- An NPU without a port, or a node without hccn_tool, has no sample of a port.
 - Error codes are decimal numbers, as in npu-exporter: `printf '%X\\n' 2162169857` gives 80E01801.
 
 A scrape configuration:
@@ -79,11 +82,19 @@ def everything() -> View:
     )  # fmt: skip
     sighting = Sighting(
         0, 0, 0, row, 0.0, "", Codes("Alarm", CODES), Board(serial_number="S1"),
-        {question: readings.Reading(values, 0.0) for question, values in numbers.items()},
+        {question: Readings(values, 0.0) for question, values in numbers.items()},
+    )  # fmt: skip
+    lanes = (1.4, 1.4, 1.4, 1.4)
+    sides = ("link", "net_health", "stat", "link_stat", "optical")
+    port = Port(
+        "UP", "Success", counters=dict.fromkeys((key for _, key in quantities.COUNTERS), 0), link_stat=LinkStat(2, 1),
+        optical=Optical(True, temperature_c=47, vcc_mv=3262.9, tx_power_mw=lanes, rx_power_mw=lanes),
+        taken_at=dict.fromkeys(sides, 0.0),
     )  # fmt: skip
     holder = api.Holder("container", "train")
     return View(
         "n", components=(api.Component("npu/0", api.UNHEALTHY, "", "reset-npu"),), stale=False, sightings={0: sighting},
+        network={0: port},
         npus=(api.Npu(0, state=api.UNHEALTHY, reason="", holder=holder),), processes_complete=True,
         processes=(NpuProcess(0, 0, 0, 4711, "python", 1024),), driver_version="24.1.0",
         probe=ProbeStats({"info": 0.3}, {"info": 1}, {"timeout": 1}),
@@ -92,9 +103,11 @@ def everything() -> View:
 
 def families() -> dict[str, Metric]:
     """Everything that can be on the page, by name as it is served."""
-    shown = [Workload("job", {}, npus=[0], state=api.RUNNING)]
-    extra = publisher.metrics_extra([0], DockerState(), shown, [Lease(0, "job", "", "held")])
-    containers = {0: [exporter.ContainerLabel("abc", "train")]}
+    progress = api.Progress(iteration=1, loss=1.0, iteration_ms=1.0, tokens_per_second_per_npu=1.0)
+    shown = [Workload("job", {}, npus=[0], state=api.RUNNING, progress=progress)]
+    leases = [Lease(0, "job", "", "held")]
+    extra = publisher.metrics_extra([0], DockerState(), shown, leases, {"npu/0": ["hot would say degraded, none: x"]})
+    containers = {0: [quantities.ContainerLabel("abc", "train")]}
     body = metrics.render(everything(), metrics.Extra(containers, extra.samples)) + metrics.age_lines(1.0)
     found = text_string_to_metric_families(body.decode())
     return {family.name + ("_total" if family.type == "counter" else ""): family for family in found}
@@ -122,14 +135,13 @@ def _own() -> Iterator[str]:
 
 
 def _served() -> Iterator[str]:
-    chip = ", ".join(f"`{label}`" for label in exporter.CHIP_LABELS)
+    chip = ", ".join(f"`{label}`" for label in quantities.CHIP_LABELS)
     yield f'## As npu-exporter has them\n\nAll are gauges. "chip" stands for the labels {chip}.\n'
     yield "| name | unit | labels | told by |\n|---|---|---|---|"
     for row in rows():
         if row["served"] == "yes":
-            labels = row["labels"].replace(",".join(exporter.CHIP_LABELS), "chip").replace(",", ", ")
-            source = row["source"] if row["source"] == "Docker" else f"npu-smi {row['source']}"
-            yield f"| `{row['name']}` | {row['unit']} | {labels} | {source} |"
+            labels = row["labels"].replace(",".join(quantities.CHIP_LABELS), "chip").replace(",", ", ")
+            yield f"| `{row['name']}` | {row['unit']} | {labels} | {row['source']} |"
 
 
 def _not_served() -> Iterator[str]:

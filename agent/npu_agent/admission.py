@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 from npu_agent import api
+from npu_agent.cordons import npu_cordoned
 from npu_agent.problem import ProblemError
 
 _USABLE = frozenset({api.HEALTHY, api.DEGRADED})
 
 
 def choose(
-    asked: Any, npus: Sequence[api.Npu], holders: Mapping[int, api.Holder], *, complete: bool
+    asked: Any,
+    npus: Sequence[api.Npu],
+    holders: Mapping[int, api.Holder],
+    *,
+    complete: bool,
+    cordoned: Optional[Mapping[int, api.Cordon]] = None,
 ) -> tuple[list[int], list[str]]:
     """Return physical ids in ascending order and notes; raise a problem that names who or what is in the way."""
+    marked = cordoned or {}
     if not complete:
         raise ProblemError(
             503,
@@ -24,30 +31,40 @@ def choose(
         )
     known = {npu.npu: npu for npu in npus}
     if isinstance(asked, (int, float)):
-        return _by_count(int(asked), known, holders), []
+        return _by_count(int(asked), known, holders, marked), []
     ids = sorted(known) if asked == "all" else sorted(int(item) for item in asked)
     if not ids:
         raise _too_few(1, 0)
     for npu in ids:
-        _check(npu, known, holders)
+        _check(npu, known, holders, marked)
     return ids, [f"NPU {npu} is degraded: {known[npu].reason}" for npu in ids if known[npu].state == api.DEGRADED]
 
 
-def _by_count(count: int, known: Mapping[int, api.Npu], holders: Mapping[int, api.Holder]) -> list[int]:
+def _by_count(
+    count: int, known: Mapping[int, api.Npu], holders: Mapping[int, api.Holder], cordoned: Mapping[int, api.Cordon]
+) -> list[int]:
     if count > len(known):
         raise _too_few(count, len(known))
-    free = [npu for npu in sorted(known) if npu not in holders]
+    free = [npu for npu in sorted(known) if npu not in holders and npu not in cordoned]
     good = [npu for npu in free if known[npu].state == api.HEALTHY]
     if len(good) >= count:
         return good[:count]
     ill = [npu for npu in free if known[npu].state != api.HEALTHY]
     held = [npu for npu in sorted(known) if npu in holders]
+    before = f"{count} NPUs are asked and {len(good)} are healthy and free: "
     if held and len(good) + len(held) >= count:
-        raise _held(held[0], holders[held[0]], f"{count} NPUs are asked and {len(good)} are healthy and free: ")
-    raise _unhealthy(known[ill[0]], f"{count} NPUs are asked and {len(good)} are healthy and free: ")
+        raise _held(held[0], holders[held[0]], before)
+    if ill:
+        raise _unhealthy(known[ill[0]], before)
+    marked = [npu for npu in sorted(known) if npu in cordoned]
+    if marked:
+        raise npu_cordoned(cordoned[marked[0]], before)
+    raise _held(held[0], holders[held[0]], before)
 
 
-def _check(npu: int, known: Mapping[int, api.Npu], holders: Mapping[int, api.Holder]) -> None:
+def _check(
+    npu: int, known: Mapping[int, api.Npu], holders: Mapping[int, api.Holder], cordoned: Mapping[int, api.Cordon]
+) -> None:
     if npu not in known:
         raise ProblemError(
             422,
@@ -59,6 +76,8 @@ def _check(npu: int, known: Mapping[int, api.Npu], holders: Mapping[int, api.Hol
         )
     if npu in holders:
         raise _held(npu, holders[npu])
+    if npu in cordoned:
+        raise npu_cordoned(cordoned[npu])
     if known[npu].state not in _USABLE:
         raise _unhealthy(known[npu])
 

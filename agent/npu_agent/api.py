@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-import typing
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, Optional
+
+from npu_agent.api_wire import Wire as Wire  # noqa: PLC0414  # the fleet side reads the base class from here
 
 API_VERSION = "v1"
 DEFAULT_PORT = 7443
@@ -22,6 +20,9 @@ LABEL_NODE = "io.npufleet.node"
 LABEL_NPUS = "io.npufleet.npus"
 LABEL_SPEC = "io.npufleet.spec-sha256"
 CONTAINER_PREFIX = "npufleet-"
+
+# How many NPUs a profile asks where the spec says nothing.
+PROFILE_NPUS = {"train": "all", "aigc-lora": 1, "aigc-finetune": 8}
 
 HEALTHY = "healthy"
 DEGRADED = "degraded"
@@ -47,7 +48,14 @@ FAILED = "failed"
 REMOVED = "removed"
 WORKLOAD_STATES = (PENDING, RUNNING, EXITED, FAILED, REMOVED)
 
-HOLDER_KINDS = ("workload", "container", "process")
+HOLDER_KINDS = ("workload", "reservation", "container", "process")
+
+# What a drain does with the workloads of the node, in NVSentinel's words.
+DRAIN_IMMEDIATE = "Immediate"
+DRAIN_ALLOW_COMPLETION = "AllowCompletion"
+DRAIN_DELETE_AFTER_TIMEOUT = "DeleteAfterTimeout"
+DRAIN_MODES = (DRAIN_IMMEDIATE, DRAIN_ALLOW_COMPLETION, DRAIN_DELETE_AFTER_TIMEOUT)
+DRAIN_STATES = ("none", "draining", "overdue", "drained")
 
 # Stable codes of problem documents: programs decide by these, people read the sentences.
 CODE_BAD_REQUEST = "bad-request"
@@ -70,6 +78,12 @@ CODE_DOCKER_REFUSED = "docker-refused"
 CODE_IMAGE_MISSING = "image-not-found"
 CODE_STATE_WRITE = "state-not-writable"
 CODE_POLICY = "policy-unreadable"
+CODE_POLICY_UNSAFE = "policy-unsafe"
+CODE_CORDONED = "node-cordoned"
+CODE_NPU_CORDONED = "npu-cordoned"
+CODE_CORDON_OWNER = "cordon-of-another"
+CODE_RESERVATION_GONE = "reservation-gone"
+CODE_RESERVATION_OTHER = "reservation-mismatch"
 GUARD_HOME = "guard-home"
 GUARD_SHM = "guard-shm"
 GUARD_IMAGE = "guard-image"
@@ -80,55 +94,12 @@ GUARD_HOST_NETWORK = "guard-host-network"
 GUARD_RESOURCES = "guard-resources"
 GUARD_LABEL = "guard-label"
 GUARD_ENV = "guard-env"
-
-W = TypeVar("W", bound="Wire")
-
-
-@functools.cache
-def _hints(cls: Any) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, Wire):
-        return value.to_dict()
-    if isinstance(value, Mapping):
-        return {str(key): _encode(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_encode(item) for item in value]
-    return value
-
-
-def _decode(hint: Any, value: Any) -> Any:
-    """Build what the annotation says; plain values pass as they came (the JSON Schemas check them at the door)."""
-    if value is None:
-        return None
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Union and len(arguments) == 2 and type(None) in arguments:
-        return _decode(next(a for a in arguments if a is not type(None)), value)
-    if origin in (list, tuple) and isinstance(value, (list, tuple)):
-        items = [_decode(arguments[0], item) for item in value]
-        return items if origin is list else tuple(items)
-    if isinstance(hint, type) and issubclass(hint, Wire) and isinstance(value, Mapping):
-        return hint.from_dict(value)
-    return value
-
-
-class Wire:
-    """A dataclass that goes over the wire as a JSON object.
-
-    Keys nobody knows are passed over, so that an old reader understands a newer writer.
-    """
-
-    def to_dict(self) -> dict[str, Any]:
-        return {f.name: _encode(getattr(self, f.name)) for f in dataclasses.fields(self)}  # type: ignore[arg-type]  # every subclass is a dataclass
-
-    @classmethod
-    def from_dict(cls: type[W], data: Mapping[str, Any]) -> W:  # noqa: PYI019  # typing.Self is newer than Python 3.9
-        """Raise TypeError where a required key is missing."""
-        hints = _hints(typing.cast("Any", cls))
-        known = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]  # every subclass is a dataclass
-        return cls(**{key: _decode(hints[key], value) for key, value in data.items() if key in known})
+GUARD_PRIVILEGED = "guard-privileged"
+GUARD_HOST_PID = "guard-host-pid"
+GUARD_HOST_IPC = "guard-host-ipc"
+GUARD_DEVICE = "guard-device"
+GUARD_CAPABILITY = "guard-capability"
+GUARD_DOCKER_SOCKET = "guard-docker-socket"
 
 
 @dataclass(frozen=True)
@@ -149,7 +120,11 @@ class Holder(Wire):
 
 @dataclass(frozen=True)
 class Component(Wire):
-    """One judged part of the node; `since` and `observed_at` are ISO 8601 UTC with a Z."""
+    """One judged part of the node; `since` and `observed_at` are ISO 8601 UTC with a Z.
+
+    `marks` name the fault: error codes, or short words. `resets` are the NPUs that the advised reset takes along, and
+    `hits` who uses them.
+    """
 
     name: str
     state: str
@@ -157,6 +132,10 @@ class Component(Wire):
     action: str = "none"
     since: Optional[str] = None
     observed_at: Optional[str] = None
+    marks: list[str] = field(default_factory=list)
+    advice: str = ""
+    resets: list[int] = field(default_factory=list)
+    hits: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -232,11 +211,14 @@ class Resources(Wire):
 
 @dataclass(frozen=True)
 class WorkloadSpec(Wire):
-    """The desired state of one container; `npus` is a count, a list of physical ids, or "all"."""
+    """The desired state of one container; `npus` is a count, a list of physical ids, or "all".
+
+    `restart` is a policy's name or an object with its backoff and budget. schemas/workload.json tells every key.
+    """
 
     name: str
     image: str
-    npus: Any
+    npus: Any = None
     profile: str = "custom"
     command: Optional[list[str]] = None
     env: dict[str, str] = field(default_factory=dict)
@@ -244,9 +226,17 @@ class WorkloadSpec(Wire):
     workdir: Optional[str] = None
     network: Optional[str] = None
     resources: Resources = field(default_factory=Resources)
-    restart: str = "no"
+    restart: Any = "no"
     stop_grace_s: int = 30
     labels: dict[str, str] = field(default_factory=dict)
+    probe: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    pull: Optional[str] = None
+    privileged: Optional[bool] = None
+    pid: Optional[str] = None
+    ipc: Optional[str] = None
+    devices: list[str] = field(default_factory=list)
+    capabilities: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Leave out what was not said: the schema has no nulls."""
@@ -267,6 +257,37 @@ class Resolved(Wire):
     memory_bytes: Optional[int] = None
     shm_bytes: Optional[int] = None
     network: str = "bridge"
+    restart: dict[str, Any] = field(default_factory=dict)
+    isolation: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ProbeStatus(Wire):
+    """What the workload's own probe found; `unknown` until it has answered for the first time."""
+
+    kind: str
+    state: str = UNKNOWN
+    reason: str = ""
+    failures: int = 0
+    observed_at: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Progress(Wire):
+    """The last numbers that the container printed about its training or serving; None means not printed."""
+
+    source: Optional[str] = None
+    iteration: Optional[int] = None
+    iterations: Optional[int] = None
+    loss: Optional[float] = None
+    iteration_ms: Optional[float] = None
+    global_batch_size: Optional[int] = None
+    sequence_length: Optional[int] = None
+    npus: Optional[int] = None
+    tokens_per_second_per_npu: Optional[float] = None
+    tokens_per_second: Optional[float] = None
+    observed_at: Optional[str] = None
+    findings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -282,6 +303,52 @@ class Workload(Wire):
     started_at: Optional[str] = None
     finished_at: Optional[str] = None
     reason: str = ""
+    restarts: int = 0
+    probe: Optional[ProbeStatus] = None
+    progress: Optional[Progress] = None
+
+
+@dataclass(frozen=True)
+class Cordon(Wire):
+    """Somebody's mark that the node, or one NPU of it, gets no new work."""
+
+    owner: str
+    reason: str = ""
+    npu: Optional[int] = None
+    since: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Cordons(Wire):
+    """The node is cordoned as long as one cordon without an NPU stands."""
+
+    cordoned: bool = False
+    cordons: list[Cordon] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Drain(Wire):
+    """How far the emptying of the node is: `waiting_for` names workloads, reservations and foreign holders."""
+
+    state: str = "none"
+    owner: Optional[str] = None
+    mode: Optional[str] = None
+    reason: str = ""
+    deadline_s: Optional[int] = None
+    remaining_s: Optional[float] = None
+    since: Optional[str] = None
+    waiting_for: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Reservation(Wire):
+    """NPUs that are kept for a workload still to come, until the time limit is over."""
+
+    reservation: str
+    npus: list[int] = field(default_factory=list)
+    ttl_s: int = 60
+    expires_in_s: float = 0.0
+    since: Optional[str] = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Optional
 
 from npu_agent import api, units
 from npu_agent.holders import Conflict
@@ -39,6 +40,10 @@ def _workload(workload: api.Workload, conflicts: Sequence[Conflict], *, seen: bo
             return api.Component(name, api.UNHEALTHY, reason, "fix-configuration")
     if workload.state == api.FAILED or (workload.state == api.EXITED and workload.exit_code not in {0, None}):
         return api.Component(name, api.UNHEALTHY, workload.reason, "restart-workload")
+    if workload.probe is not None and workload.state == api.RUNNING and workload.probe.state == api.UNHEALTHY:
+        return api.Component(name, api.UNHEALTHY, f"its probe fails: {workload.probe.reason}", "restart-workload")
+    if workload.progress is not None and workload.progress.findings and workload.state == api.RUNNING:
+        return api.Component(name, api.DEGRADED, "; ".join(workload.progress.findings), "none")
     if workload.state == api.PENDING or (workload.state == api.RUNNING and not seen):
         return api.Component(name, api.UNKNOWN, workload.reason or "Docker does not tell whether it runs")
     return api.Component(name, api.HEALTHY, workload.reason or "it runs")
@@ -47,8 +52,12 @@ def _workload(workload: api.Workload, conflicts: Sequence[Conflict], *, seen: bo
 class Since:
     """Remembers since when each component is in its state."""
 
-    def __init__(self, now: Callable[[], str] = units.utc_now) -> None:
+    def __init__(
+        self, now: Callable[[], str] = units.utc_now, remembered: Optional[Mapping[str, api.Component]] = None
+    ) -> None:
         self._now = now
+        kept = (remembered or {}).values()
+        self._remembered = {component.name: (component.state, component.since) for component in kept}
         self._known: dict[str, tuple[str, str]] = {}
 
     def stamp(self, components: Iterable[api.Component]) -> list[api.Component]:
@@ -57,7 +66,12 @@ class Since:
         known: dict[str, tuple[str, str]] = {}
         for component in components:
             before = self._known.get(component.name)
+            kept = self._remembered.get(component.name)
             since = before[1] if before is not None and before[0] == component.state else now
+            if kept is not None and kept[0] == component.state and component.state != api.UNKNOWN:
+                since = kept[1] or now
+            if component.state != api.UNKNOWN:  # only what was seen says that the time before the start is over
+                self._remembered.pop(component.name, None)
             known[component.name] = (component.state, since)
             stamped.append(
                 api.Component(component.name, component.state, component.reason, component.action, since, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,14 @@ DEFAULT_PATH = Path("/etc/npufleet/agent.yaml")
 
 class ConfigError(ValueError):
     """A configuration file is missing or wrong: one sentence with the remedy."""
+
+
+class UnsafeFileError(ConfigError):
+    """Somebody else than root could have written the file, so it is not root's word."""
+
+    def __init__(self, words: str, remedy: str) -> None:
+        super().__init__(words)
+        self.remedy = remedy
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,8 @@ class Config:
     run_dir: str = "/run/npufleet"
     facts_dir: str = "/etc/npufleet/facts.d"
     docker_socket: str = "/var/run/docker.sock"
+    rules_file: str = "/etc/npufleet/health.yaml"
+    platform_file: Optional[str] = None
     expected_npus: Optional[int] = None
     npu_smi: Optional[str] = None
     probe: Probe = field(default_factory=Probe)
@@ -69,6 +80,10 @@ class Policy:
     mount_roots: tuple[str, ...] = ("/mnt", "/data", "/home", "/sfs_turbo")
     allow_privileged: bool = False
     allow_host_network: bool = True
+    allow_host_pid: bool = False
+    allow_host_ipc: bool = False
+    allowed_devices: tuple[str, ...] = ()
+    allowed_capabilities: tuple[str, ...] = ()
     shm_floor: str = "1g"
 
     @property
@@ -107,18 +122,20 @@ class PolicyFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._seen: Optional[tuple[int, int]] = None
+        self._seen: Optional[tuple[int, int, int]] = None
         self._policy = Policy()
 
     def get(self) -> Policy:
         try:
             stat = self._path.stat()
-            signature = (stat.st_mtime_ns, stat.st_ino)
+            signature = (stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)  # a new owner or mode is a new ctime
         except FileNotFoundError:
-            signature = (0, 0)
+            signature = (0, 0, 0)
         if signature != self._seen:
             try:
                 self._policy = load_policy(self._path)
+            except UnsafeFileError as error:
+                raise ProblemError(503, api.CODE_POLICY_UNSAFE, str(error), error.remedy) from error
             except ConfigError as error:
                 raise ProblemError(503, api.CODE_POLICY, str(error), "Root must correct the policy file.") from error
             self._seen = signature
@@ -129,8 +146,26 @@ def load_policy(path: Path) -> Policy:
     """An absent file means the defaults, which are the strict side of every question but the image's name."""
     if not path.exists():
         return Policy()
+    _check_ownership(path)
     values = dict(_read_yaml(path, "policy"))
-    for key in ("allowed_images", "mount_roots"):
+    for key in ("allowed_images", "mount_roots", "allowed_devices", "allowed_capabilities"):
         if key in values:
             values[key] = tuple(values[key])
     return Policy(**values)
+
+
+def _check_ownership(path: Path) -> None:
+    """The file and its folder belong to root (or whom the agent runs as), and nobody else may write there."""
+    real = path.resolve()
+    for place in (real, real.parent):
+        stat = place.stat()
+        if stat.st_uid not in {0, os.geteuid()}:
+            raise UnsafeFileError(
+                f"{place} belongs to the user {stat.st_uid}, not to root: the policy in it is not root's.",
+                f"Look at what it says, then: chown root:root {place}.",
+            )
+        if stat.st_mode & 0o022 and not (place.is_dir() and stat.st_mode & 0o1000):
+            raise UnsafeFileError(
+                f"Others than root may write {place} (mode {stat.st_mode & 0o7777:04o}): its policy is not root's.",
+                f"Look at what it says, then: chmod go-w {place}.",
+            )

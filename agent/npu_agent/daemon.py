@@ -19,19 +19,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
-from npu_agent import __version__, api, nodefacts, units
+from npu_agent import __version__, api, api_events, memory, nodefacts, units
 from npu_agent.auth import Authenticator, TokenFile
 from npu_agent.config import Config, ConfigError, PolicyFile
 from npu_agent.docker_engine import DockerEngine
+from npu_agent.history import History
 from npu_agent.http import server
 from npu_agent.http.app import make_app
 from npu_agent.http.service import Pulse, Service
+from npu_agent.intake import Node
 from npu_agent.monitor import Monitor, MonitorSettings
+from npu_agent.platform_file import PlatformFile
 from npu_agent.publisher import Publisher, Sources
 from npu_agent.reconcile import Reconciler
 from npu_agent.store import Store
 from npu_agent.watch import STALE_AFTER_S, DockerWatch
-from npu_agent.workloads import Node, Workloads
+from npu_agent.workloads import Workloads
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ MISSED_TICKS = 10
 COLLECT_EVERY_TICKS = 10
 FREEZE_AT_TICK = 20
 WORKERS = 24
+LAST_WORD_S = 2.0
 
 
 def settings_of(config: Config) -> MonitorSettings:
@@ -54,6 +58,7 @@ def settings_of(config: Config) -> MonitorSettings:
         fast_interval_s=config.probe.fast_interval_s,
         slow_interval_s=config.probe.slow_interval_s,
         timeout_s=config.probe.timeout_s,
+        rules_file=config.rules_file,
     )
 
 
@@ -72,7 +77,11 @@ class Daemon:
         self.config = config
         self.executor = ThreadPoolExecutor(WORKERS, thread_name_prefix="work")
         self.store = open_store(config)
-        self.monitor = Monitor(settings_of(config))
+        self.history = History(Path(config.state_dir) / "history.db")
+        before, boot_id = memory.recall(self.history), nodefacts.boot_id()
+        memory.announce(self.history, before, __version__, boot_id)
+        past = before.past(boot_id)
+        self.monitor = Monitor(settings_of(config), past=past)
         engine = DockerEngine(config.docker_socket)
         facts = functools.partial(nodefacts.read, Path(config.facts_dir))
         policy = PolicyFile(Path(config.policy_file))
@@ -81,7 +90,9 @@ class Daemon:
         reconciler = Reconciler(self.workloads, self.executor.submit)
         self.watch = DockerWatch(engine, reconciler, stale_after_s=stale_after_s)
         node = api.Node(config.node_name, __version__, started_at=units.utc_now())
-        self.publisher = Publisher(Sources(self.monitor, self.watch, self.workloads), node)
+        sources = Sources(self.monitor, self.watch, self.workloads, self.history)
+        self.publisher = Publisher(sources, node, before.picture, past.components)
+        self.platform = PlatformFile(config.platform_file)
         self.stopping = threading.Event()
         self.ticked = time.monotonic()
 
@@ -94,6 +105,8 @@ class Daemon:
             executor=self.executor,
             monotonic=time.monotonic,
             changed=self.show_change,
+            history=self.history,
+            rules=lambda: self.monitor.rules,
         )
 
     def stuck_after_s(self) -> float:
@@ -112,9 +125,21 @@ class Daemon:
             try:
                 look()
                 self.publisher.refresh()
+                self.show_platform()
             except Exception:
                 log.exception("an observation failed; the next one is made as usual")
             self.stopping.wait(max(0.0, self.config.probe.fast_interval_s - (time.monotonic() - begun)))
+
+    def show_platform(self) -> None:
+        now = self.publisher.current
+        self.platform.update(now.npus, {component.name: component for component in now.health.components})
+
+    def close(self) -> None:
+        """Say the last word and let followers go. A disk that hangs is not waited for."""
+        self.history.tell(api_events.AGENT, "agent", f"npu-agent {__version__} stops; containers go on")
+        closing = threading.Thread(target=self.history.close, name="close", daemon=True)
+        closing.start()
+        closing.join(LAST_WORD_S)
 
     def tick(self, count: int) -> None:
         """A turn that fails is told in the journal, and /healthz says how long ago the last good one was."""
@@ -164,13 +189,16 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     serving = [asyncio.ensure_future(door.serve(sockets=[listener])) for door, listener in doors]
-    for name, look in (("probe", daemon.monitor.cycle), ("docker", daemon.watch.look)):
+    daemon.history.start()
+    probe = functools.partial(daemon.monitor.cycle, daemon.publisher.refresh)
+    for name, look in (("probe", probe), ("docker", daemon.watch.look)):
         threading.Thread(target=daemon.observe, args=(look,), name=name, daemon=True).start()
     notify("READY=1")
     log.info("npu-agent %s answers on %s:%d", __version__, config.listen.address, config.listen.port)
     await _turn(daemon, stop, serving)
     notify("STOPPING=1")
     daemon.stopping.set()
+    daemon.close()
     service.followers.close()
     for door, _ in doors:
         door.stop()

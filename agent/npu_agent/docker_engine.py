@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
@@ -12,6 +13,9 @@ from npu_agent import engine
 from npu_agent.engine import Container
 
 TIMEOUT_S = 30
+PULL_SILENCE_S = 120
+EXEC_POLL_S = 0.1
+CREDENTIALS = Path("/root/.docker/config.json")
 FOREVER_S = 20 * 24 * 3600  # the longest that poll() can count in milliseconds
 
 
@@ -24,6 +28,7 @@ class DockerEngine:
         self._lock = threading.Lock()
         self._client: Any = None
         self._known: dict[tuple[str, str, str], Container] = {}
+        self._hanging: dict[str, str] = {}  # the last command inside of a container
 
     def _connect(self) -> Any:
         import docker  # noqa: PLC0415  # 160 ms and 18 MB: never before the first answer
@@ -115,7 +120,70 @@ class DockerEngine:
         with self._call() as client:
             client.remove_container(container, force=True, v=True)
 
-    def logs(self, container: str, *, tail: Optional[int], follow: bool) -> engine.LogStream:
+    def run_inside(self, container: str, command: Sequence[str], timeout_s: float) -> Optional[int]:
+        """The command's exit code, or None where it did not end in time; then no other is begun before it has."""
+        with self._call() as client:
+            if self._still_runs(client, self._hanging.get(container)):
+                return None
+            begun = client.exec_create(container, list(command), stdout=False, stderr=False)["Id"]
+            self._hanging[container] = begun
+            client.exec_start(begun, detach=True)
+            deadline = time.monotonic() + timeout_s
+            while time.monotonic() < deadline:
+                told = client.exec_inspect(begun)
+                # A busy engine says that it has ended before it knows how: no code is not the code 0.
+                if not told.get("Running") and told.get("ExitCode") is not None:
+                    self._hanging.pop(container, None)
+                    return int(told["ExitCode"])
+                time.sleep(EXEC_POLL_S)
+        return None
+
+    @staticmethod
+    def _still_runs(client: Any, command: Optional[str]) -> bool:
+        import docker.errors  # noqa: PLC0415  # see _connect
+
+        try:
+            return command is not None and bool(client.exec_inspect(command).get("Running"))
+        except docker.errors.NotFound:  # it ended with the run of the container that it was in
+            return False
+
+    def pull(self, image: str) -> Iterator[Mapping[str, Any]]:
+        """Docker's own events; a pull that says nothing for long is given up."""
+        import docker  # noqa: PLC0415  # see _connect
+        import requests.exceptions  # noqa: PLC0415  # see _connect
+
+        class Impatient(docker.APIClient):  # type: ignore[misc]  # the SDK has no types
+            """The SDK would wait for a silent pull for ever."""
+
+            def post(self, url: str, **options: Any) -> Any:
+                options["timeout"] = PULL_SILENCE_S
+                return super().post(url, **options)
+
+        with self._call() as client:
+            puller = Impatient(base_url=self._url, version=client.api_version, timeout=TIMEOUT_S)
+            try:
+                for event in puller.pull(image, stream=True, decode=True, auth_config=_credential(image)):
+                    if event.get("error"):
+                        raise _pull_error(str(event["error"]))
+                    yield event
+            except docker.errors.APIError as error:
+                raise _pull_error(_words(error)) from error
+            except requests.exceptions.RequestException as error:
+                if "timed out" in str(error).lower():
+                    raise engine.RefusedError(f"nothing came for {PULL_SILENCE_S} s") from error
+                raise
+            finally:
+                puller.close()
+
+    def logs(
+        self,
+        container: str,
+        *,
+        tail: Optional[int],
+        follow: bool,
+        since_s: Optional[float] = None,
+        timestamps: bool = False,
+    ) -> engine.LogStream:
         """A follower has its own client: it may stay silent for hours, and closing it must not touch the others."""
         import docker  # noqa: PLC0415  # see _connect
 
@@ -124,7 +192,14 @@ class DockerEngine:
                 base_url=self._url, version=client.api_version, timeout=FOREVER_S if follow else TIMEOUT_S
             )
             try:
-                stream = reader.logs(container, stream=True, follow=follow, tail="all" if tail is None else tail)
+                stream = reader.logs(
+                    container,
+                    stream=True,
+                    follow=follow,
+                    tail="all" if tail is None else tail,
+                    since=since_s or None,  # the SDK takes no zero
+                    timestamps=timestamps,
+                )
             except BaseException:
                 reader.close()
                 raise
@@ -147,6 +222,24 @@ class _DockerLogs:
             self._stream.close()
         with contextlib.suppress(Exception):
             self._client.close()
+
+
+def _credential(image: str) -> dict[str, Any]:
+    """What root has for the image's registry. The SDK would look in the home of whoever it thinks it is."""
+    from docker import auth, utils  # noqa: PLC0415  # see _connect
+
+    registry, _ = auth.resolve_repository_name(utils.parse_repository_tag(image)[0])
+    known = auth.load_config(config_path=str(CREDENTIALS)) if CREDENTIALS.exists() else auth.AuthConfig({})
+    return known.resolve_authconfig(registry) or {}
+
+
+def _pull_error(words: str) -> engine.EngineError:
+    lower = words.lower()
+    if "not found" in lower or "manifest unknown" in lower:
+        return engine.NotFoundError(words)
+    if "denied" in lower or "unauthorized" in lower or "no basic auth" in lower:
+        return engine.DeniedError(words)
+    return engine.RefusedError(words)
 
 
 def _words(error: BaseException) -> str:

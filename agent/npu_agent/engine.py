@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional, Protocol
 
@@ -34,6 +34,10 @@ class RefusedError(EngineError):
     """The engine answered, and said no."""
 
 
+class DeniedError(RefusedError):
+    """The registry wants another credential."""
+
+
 class NameTakenError(RefusedError):
     """A container with this name exists."""
 
@@ -57,6 +61,8 @@ class Container:
     restart_policy: str = "no"
     restart_count: int = 0
     restart_limit: int = 0
+    pid: Optional[int] = None
+    address: Optional[str] = None  # on the bridge network
 
     @property
     def active(self) -> bool:
@@ -110,7 +116,19 @@ class Engine(Protocol):
 
     def remove(self, container: str) -> None: ...
 
-    def logs(self, container: str, *, tail: Optional[int], follow: bool) -> LogStream: ...
+    def logs(
+        self,
+        container: str,
+        *,
+        tail: Optional[int],
+        follow: bool,
+        since_s: Optional[float] = None,
+        timestamps: bool = False,
+    ) -> LogStream: ...
+
+    def run_inside(self, container: str, command: Sequence[str], timeout_s: float) -> Optional[int]: ...
+
+    def pull(self, image: str) -> Iterator[Mapping[str, Any]]: ...
 
 
 def from_inspect(document: Mapping[str, Any]) -> Container:
@@ -137,7 +155,17 @@ def from_inspect(document: Mapping[str, Any]) -> Container:
         restart_policy=str(policy.get("Name", "")),
         restart_count=int(document.get("RestartCount") or 0),
         restart_limit=int(policy.get("MaximumRetryCount") or 0),
+        pid=state.get("Pid") or None,
+        address=_address(document.get("NetworkSettings") or {}),
     )
+
+
+def _address(settings: Mapping[str, Any]) -> Optional[str]:
+    """The container's address; which key has it depends on Docker's version."""
+    for network in (settings.get("Networks") or {}).values():
+        if network and network.get("IPAddress"):
+            return str(network["IPAddress"])
+    return settings.get("IPAddress") or None
 
 
 def _npus_of(host: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[frozenset[int], bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -13,12 +13,13 @@ from npu_agent.probe import host
 from npu_agent.probe.host import PciDevice
 
 _SBIN_AND_BIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
+_HCCN_TOOL = ("/usr/local/bin/hccn_tool", "/usr/bin/hccn_tool")
 _DRIVER_DIR = "/usr/local/Ascend/driver"
 _DEVICE = re.compile(r"davinci(\d{1,4})")
 _PCI_DEVICES = "/sys/bus/pci/devices"
 _HUAWEI = "0x19e5"
 _ACCELERATOR = "0x1200"
-_READ_LIMIT = 64 * 1024
+READ_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class NodePaths:
         """Return a file's text, None where it cannot be read."""
         try:
             with self.at(path).open(encoding="utf-8", errors="replace") as stream:
-                return stream.read(_READ_LIMIT)
+                return stream.read(READ_LIMIT)
         except OSError:
             return None
 
@@ -53,6 +54,7 @@ class Facts:
 
     boot_id: Optional[str] = None
     npu_smi: Optional[str] = None
+    hccn_tool: Optional[str] = None
     driver_dir: Optional[str] = None
     driver_version: Optional[str] = None
     firmware_version: Optional[str] = None
@@ -88,6 +90,7 @@ def read_facts(paths: NodePaths, npu_smi: Optional[str] = None) -> Facts:
     return Facts(
         boot_id=(paths.read("/proc/sys/kernel/random/boot_id") or "").strip() or None,
         npu_smi=find_npu_smi(paths, npu_smi, _text(recorded.get("npu_smi"))),
+        hccn_tool=find_hccn_tool(paths, driver_dir, _text(recorded.get("hccn_tool"))),
         driver_dir=driver_dir,
         driver_version=driver.get("Version") or _text(recorded.get("driver_version")),
         firmware_version=firmware.get("Version") or _text(recorded.get("firmware_version")),
@@ -103,8 +106,16 @@ def read_facts(paths: NodePaths, npu_smi: Optional[str] = None) -> Facts:
 
 def find_npu_smi(paths: NodePaths, *wanted: Optional[str]) -> Optional[str]:
     """Find the tool: what was asked for, or sbin before bin. A mount gone wrong leaves a folder of that name."""
-    candidates = [path for path in wanted if path] + [f"{folder}/npu-smi" for folder in _SBIN_AND_BIN]
-    found = next((path for path in candidates if paths.at(path).is_file()), None)
+    return _first_file(paths, [*wanted, *(f"{folder}/npu-smi" for folder in _SBIN_AND_BIN)])
+
+
+def find_hccn_tool(paths: NodePaths, driver_dir: Optional[str], *wanted: Optional[str]) -> Optional[str]:
+    """Find hccn_tool, which the driver keeps among its own tools."""
+    return _first_file(paths, [*wanted, f"{driver_dir or _DRIVER_DIR}/tools/hccn_tool", *_HCCN_TOOL])
+
+
+def _first_file(paths: NodePaths, candidates: Sequence[Optional[str]]) -> Optional[str]:
+    found = next((path for path in candidates if path and paths.at(path).is_file()), None)
     return str(paths.at(found)) if found else None
 
 

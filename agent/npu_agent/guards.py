@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import posixpath
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,13 +19,13 @@ USER_HOME = "/home/ma-user"
 RESERVED_ENV = ("ASCEND_VISIBLE_DEVICES", "ASCEND_RT_VISIBLE_DEVICES", "ASCEND_GLOBAL_VISIBLE_DEVICES")
 RESERVED_LABELS = "io.npufleet."
 SYSTEM_TARGETS = ("/proc", "/sys", "/dev")
+# Who reaches one of these is root on the node.
+ENGINE_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock", "/run/containerd", "/run/docker", "/run/podman")
 NEVER_SOURCES = (
     "/proc",
     "/sys",
     "/dev",
-    "/run/docker.sock",
-    "/var/run/docker.sock",
-    "/run/containerd",
+    "/var/lib/containerd",
     "/var/lib/docker",
     "/etc/npufleet",
     "/opt/npufleet",
@@ -87,6 +88,7 @@ def resolve_mount(mount: api.Mount, policy: Policy, *, field: str, own_targets: 
     source = os.path.realpath(mount.source)
     roots = [os.path.realpath(root) for root in policy.mount_roots]
     shown = mount.source if source == normalised(mount.source) else f"{mount.source} (really {source})"
+    _check_socket(source, shown, field)
     if any(overlaps(source, os.path.realpath(never)) for never in NEVER_SOURCES) or source == "/":
         raise guard(
             api.GUARD_MOUNT,
@@ -107,6 +109,25 @@ def resolve_mount(mount: api.Mount, policy: Policy, *, field: str, own_targets: 
             api.GUARD_MOUNT, f"{shown} does not exist on the node.", "Create it first.", field=f"{field}.source"
         )
     return api.Mount(source, target, mount.read_only)
+
+
+def _check_socket(source: str, shown: str, field: str) -> None:
+    """The engine's socket by its path, or any other socket: a proxy of the engine's is as good as itself."""
+    engines = [os.path.realpath(path) for path in ENGINE_SOCKETS]
+    if any(inside(source, path) or (source != "/" and inside(path, source)) for path in engines) or _is_socket(source):
+        raise guard(
+            api.GUARD_DOCKER_SOCKET,
+            f"{shown} leads to the container engine or is a socket of the host: who has it can be root on the node.",
+            "Start containers through this API instead.",
+            field=f"{field}.source",
+        )
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return stat.S_ISSOCK(Path(path).stat().st_mode)
+    except OSError:
+        return False
 
 
 def _check_target(target: str, field: str, own_targets: Iterable[str]) -> None:

@@ -1,11 +1,12 @@
-"""Who really has each NPU: containers first, then leases, then processes that npu-smi sees. Pure but for /proc."""
+"""Who really has each NPU: containers first, then leases and reservations, then npu-smi's processes. Reads /proc."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Optional, Protocol
 
 from npu_agent import api
@@ -25,6 +26,15 @@ class Process(Protocol):
 
     @property
     def name(self) -> Optional[str]: ...
+
+
+@dataclass(frozen=True)
+class _Root:
+    """The process at the root of a mount namespace that has an NPU open."""
+
+    npu: Optional[int]
+    pid: Optional[int]
+    name: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -59,14 +69,34 @@ def container_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
     return match[0] if match else None
 
 
+def name_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
+    try:
+        return (proc / str(pid) / "comm").read_text(encoding="utf-8", errors="replace").strip() or None
+    except OSError:
+        return None
+
+
+def place_of_pid(pid: int, proc: Path = Path("/proc")) -> Optional[str]:
+    """As above, but "" for a process of the host, and None for one that has ended."""
+    if not (proc / str(pid) / "cgroup").exists():
+        return None
+    return container_of_pid(pid, proc) or ""
+
+
 def find(
     npus: Sequence[int],
     containers: Iterable[Container],
     leases: Iterable[api.Lease],
     processes: Iterable[Process] = (),
+    reservations: Iterable[api.Reservation] = (),
     container_id: Callable[[int], Optional[str]] = container_of_pid,
+    roots: Mapping[int, Sequence[int]] = MappingProxyType({}),
 ) -> dict[int, api.Holder]:
-    """Holder by NPU. A running container of the leaseholder is named before anybody else on the same NPU."""
+    """Holder by NPU. A running container of the leaseholder is named before anybody else on the same NPU.
+
+    `roots` names the processes for whose mount namespaces the driver keeps an NPU: also one that npu-smi's process
+    table does not show, such as a container of another engine that has opened the NPU and computes nothing yet.
+    """
     active = [container for container in containers if container.active]
     by_id = {container.id: container for container in active}
     owner = {lease.npu: lease for lease in leases}
@@ -79,10 +109,21 @@ def find(
                 found[npu] = holder
     for npu, lease in owner.items():
         found.setdefault(npu, api.Holder(kind="workload", name=lease.workload, since=lease.since))
-    for process in processes:
+    for kept in reservations:
+        for npu in kept.npus:
+            found.setdefault(npu, api.Holder(kind="reservation", name=kept.reservation, since=kept.since))
+    for process in (*processes, *_alive(roots)):
         if process.npu is not None and process.npu not in found:
             found[process.npu] = _of_process(process, by_id, container_id)
     return found
+
+
+def _alive(roots: Mapping[int, Sequence[int]]) -> Iterator[_Root]:
+    for npu, pids in roots.items():
+        for pid in pids:
+            name = name_of_pid(pid)
+            if name:
+                yield _Root(npu, pid, name)
 
 
 def _of_process(
@@ -106,4 +147,27 @@ def conflicts(npus: Sequence[int], containers: Iterable[Container], leases: Iter
                 continue
             if lease is not None or holder.kind == "workload":
                 found.append(Conflict(npu, holder, lease))
+    return found
+
+
+def intruders(
+    processes: Iterable[Process],
+    containers: Iterable[Container],
+    leases: Iterable[api.Lease],
+    place: Callable[[int], Optional[str]] = place_of_pid,
+) -> list[Conflict]:
+    """Processes on a leased NPU that are not the leaseholder's: of the host, or of a container without devices."""
+    owner = {lease.npu: lease.workload for lease in leases}
+    by_id = {container.id: container for container in containers}
+    found = []
+    for process in processes:
+        lease = owner.get(process.npu) if process.npu is not None else None
+        where = place(process.pid) if lease is not None and process.pid is not None else None
+        if process.npu is None or lease is None or where is None:
+            continue
+        container = by_id.get(where)
+        if where and (container is None or container.workload == lease):
+            continue  # its own, or of a container that came after the list was made
+        words = of_container(container) if container else api.Holder("process", process.name or "?", pid=process.pid)
+        found.append(Conflict(process.npu, words, lease))
     return found

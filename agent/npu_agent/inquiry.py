@@ -11,7 +11,8 @@ from npu_agent.probe import mapping as chip_mapping
 from npu_agent.probe import model
 from npu_agent.probe.detail import Board, HealthDetail, parse_board, parse_health
 from npu_agent.probe.model import Chip
-from npu_agent.probe.tools import NpuSmi
+from npu_agent.probe.tools import Tool
+from npu_agent.readings import chip_address
 from npu_agent.snapshot import Codes, Sighting
 
 # A question about one chip takes a third of a second.
@@ -26,17 +27,21 @@ class MappingKeeper:
     mapping: chip_mapping.Mapping = field(default_factory=chip_mapping.Mapping)
     _asked_for: Optional[frozenset[tuple[Optional[int], Optional[int]]]] = None
 
-    def refresh(self, chips: Iterable[Chip], smi: NpuSmi, *, slow: bool) -> None:
-        """Ask when cards came or went, and now and then; where the table tells the physical id, never."""
+    def refresh(self, chips: Iterable[Chip], smi: Tool, *, slow: bool) -> bool:
+        """Ask when cards came or went, and now and then; where the table tells the physical id, never.
+
+        Return whether the tool was asked.
+        """
         unnamed = [chip for chip in chips if chip.phy_id is None]
         cards = frozenset((chip.npu_id, chip.chip_id) for chip in unnamed)
         if not unnamed or (cards == self._asked_for and not slow):
-            return
+            return False
         found = chip_mapping.parse_mapping(smi.ask("info", "-m").text or "")
         if found.problems or not found.rows:
             smi.stats.count_error(model.GARBAGE)
-            return
-        self.mapping, self._asked_for = found, cards
+        else:
+            self.mapping, self._asked_for = found, cards
+        return True
 
     def npu_of(self, chip: Chip) -> Optional[int]:
         if chip.phy_id is not None or chip.npu_id is None:
@@ -51,22 +56,27 @@ class ChipInquiry:
     clock: Clock
     interval_s: float
     boards: dict[int, Board] = field(default_factory=dict)
+    timed_out: bool = False
 
-    def ask(self, seen: Mapping[int, Sighting], smi: NpuSmi, until: float) -> dict[int, Sighting]:
+    def ask(self, seen: Mapping[int, Sighting], smi: Tool, until: float) -> dict[int, Sighting]:
         """Return the sightings with what was learned.
 
-        One question is asked in any case; the next only before `until`, so that a slow tool does not make the
-        table itself old. A call that hangs ends the round. News is told at once: where a chip has a new word, nothing
-        is asked but the codes behind it.
+        One question is asked in any case; the next only where it is likely to end before `until`, so that a slow tool
+        does not make the table itself old. A call that hangs ends the round. Where a chip has a new word, nothing is
+        asked but the codes behind it.
         """
-        found = dict(seen)
-        for sighting in self._queue(seen.values()):
-            answer = smi.ask("info", "-t", "health", *_address(sighting))
+        found, self.timed_out = dict(seen), False
+        for number, sighting in enumerate(self._queue(seen.values())):
+            words = ("info", "-t", "health", *chip_address(sighting))
+            if number and self.clock.monotonic() + smi.likely_s(*words) > until:
+                return found
+            answer = smi.ask(*words)
             codes = _learned(sighting.codes, parse_health(answer.text or ""), self.clock.monotonic())
             found[sighting.npu] = replace(sighting, codes=codes)
-            if answer.timed_out or self.clock.monotonic() >= until:
+            self.timed_out = answer.timed_out
+            if answer.timed_out:
                 return found
-        if not has_news(seen.values()):
+        if self.clock.monotonic() < until and not has_news(seen.values()):
             self._ask_next_board(seen, smi)
         return found
 
@@ -81,10 +91,11 @@ class ChipInquiry:
     def _due(self, sighting: Sighting) -> bool:
         return self.clock.monotonic() - _last_asked(sighting) >= self.interval_s
 
-    def _ask_next_board(self, seen: Mapping[int, Sighting], smi: NpuSmi) -> None:
+    def _ask_next_board(self, seen: Mapping[int, Sighting], smi: Tool) -> None:
         unknown = [npu for npu in sorted(seen) if npu not in self.boards]
         if unknown:
-            answer = smi.ask("info", "-t", "board", *_address(seen[unknown[0]]))
+            answer = smi.ask("info", "-t", "board", *chip_address(seen[unknown[0]]))
+            self.timed_out = answer.timed_out
             self.boards[unknown[0]] = parse_board(answer.text or "")
 
 
@@ -107,9 +118,3 @@ def _is_sick(sighting: Sighting) -> bool:
 
 def _last_asked(sighting: Sighting) -> float:
     return sighting.codes.taken_at if sighting.codes else float("-inf")
-
-
-def _address(sighting: Sighting) -> list[str]:
-    """Name a chip as npu-smi wants it; the newest generation knows no chips below a card."""
-    address = ["-i", str(sighting.card)]
-    return address if sighting.chip.chip_id is None else [*address, "-c", str(sighting.chip_id)]

@@ -6,9 +6,10 @@ import dataclasses
 import logging
 from typing import Optional
 
-from npu_agent import api, engine, store
+from npu_agent import api, engine, mounts, store
 from npu_agent.engine import Container, Engine
-from npu_agent.problem import ProblemError, docker_unreachable
+from npu_agent.problem import ProblemError, docker_unreachable, guard
+from npu_agent.reservations import Clock
 from npu_agent.store import Record, Store
 
 log = logging.getLogger(__name__)
@@ -17,19 +18,68 @@ log = logging.getLogger(__name__)
 class Lifecycle:
     """Callers hold the lock of the workload's name."""
 
-    def __init__(self, containers: Engine, records: Store) -> None:
+    def __init__(self, containers: Engine, records: Store, clock: Clock) -> None:
         self._engine = containers
         self._store = records
+        self._clock = clock
 
     def bring_up(self, record: Record) -> Record:
         """From whatever step was reached to a started container; engine errors pass through."""
         if record.phase == store.RESERVED:
             container_id = self._create(record)
             record = self._store.save(dataclasses.replace(record, phase=store.CREATED, container_id=container_id))
-        assert record.container_id is not None
-        self._engine.start(record.container_id)
+        self._run(record)
         log.info("workload %s started on NPUs %s", record.name, record.npus)
-        return self._store.save(dataclasses.replace(record, phase=store.STARTED, reason=""), store.LEASE_HELD)
+        return self.started(record)
+
+    def restart(self, record: Record) -> Record:
+        """Start the same container again; its leases were kept."""
+        self._run(record)
+        log.info("workload %s is restarted (%d in a row)", record.name, record.restarts)
+        return self.started(record)
+
+    def started(self, record: Record) -> Record:
+        """Write down that it runs, and since when."""
+        since = {"boot_id": self._clock.boot_id, "at_s": self._clock.now_s()}
+        runs = dataclasses.replace(
+            record, phase=store.STARTED, reason="", restart_due=None, run_since=since, probe_failed=False
+        )
+        return self._store.save(runs, store.LEASE_HELD)
+
+    def _run(self, record: Record) -> None:
+        assert record.container_id is not None
+        mounts.check_before(record.mounts)
+        self._engine.start(record.container_id)
+        if record.mounts:
+            try:
+                mounts.check_after(record.mounts, self._engine.inspect(record.container_id).pid)
+            except mounts.MountChangedError:
+                self._engine.stop(record.container_id, 0)
+                raise
+
+    def halt(self, record: Record, grace_s: int, reason: str) -> tuple[Record, Optional[Container]]:
+        """Stop for good and give the NPUs back, but keep the container for its logs."""
+        container = self.find(record)
+        if container is None or container.state == "created":
+            if container is not None:
+                self._remove(container, 0)
+            gone = dataclasses.replace(record, phase=store.FAILED, container_id=None, restart_due=None, reason=reason)
+            return self._store.save_and_release(gone), None
+        if container.active:
+            self._engine.stop(container.id, grace_s)
+            container = self._engine.inspect(container.id)
+        if container.active:
+            raise engine.RefusedError(f"the container {container.name} still runs after it was stopped and killed")
+        ended = dataclasses.replace(
+            record,
+            phase=store.FINISHED,
+            exit_code=container.exit_code,
+            started_at=container.started_at,
+            finished_at=container.finished_at,
+            restart_due=None,
+            reason=reason,
+        )
+        return self._store.save_and_release(ended), container
 
     def _create(self, record: Record) -> str:
         """The name is the guard against doubles: a second create finds the first one's container and takes it."""
@@ -65,6 +115,15 @@ class Lifecycle:
         except engine.NotFoundError:
             return
         raise engine.RefusedError(f"the container {container.name} is still there after its removal")
+
+    def fail(self, record: Record, reason: str) -> Record:
+        """There is nothing to start: remove what was made, give the NPUs back, and keep the reason."""
+        container = self.find(record)
+        if container is not None:
+            self._remove(container, 0)
+        log.warning("workload %s failed: %s", record.name, reason)
+        failed = dataclasses.replace(record, phase=store.FAILED, container_id=None, restart_due=None, reason=reason)
+        return self._store.save_and_release(failed)
 
     def find(self, record: Record) -> Optional[Container]:
         """The workload's container as it is now, or None when it is really not there."""
@@ -102,6 +161,13 @@ def as_problem(error: engine.EngineError, image: str) -> ProblemError:
             api.CODE_DOCKER_REFUSED,
             f"A container with the workload's container name exists and was not made for this spec: {error}.",
             "Rename or remove that container, or give the workload another name.",
+        )
+    if isinstance(error, mounts.MountChangedError):
+        return guard(
+            api.GUARD_MOUNT,
+            f"The container was not left running: {error}.",
+            "See who changes that folder, then try again.",
+            field="mounts",
         )
     if isinstance(error, engine.NotFoundError) and "image" in str(error).lower():
         return image_missing(image)

@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from npu_agent import __version__, api, exporter
-from npu_agent.exporter import ContainerLabel
+from npu_agent.quantities import ContainerLabel
 from npu_agent.view import View
 
 __all__ = ["CONTENT_TYPE", "ContainerLabel", "Extra", "Sample", "age_lines", "render"]
@@ -95,13 +95,17 @@ def _probe_metrics(view: View) -> Iterator[Metric]:
     yield _counts("npufleet_probe_errors", "answers that could not be used", "class", view.probe.errors)
     stuck = "tools that hang in the kernel and cannot be killed"
     yield _single("npufleet_probe_unkillable_children", stuck, view.probe.unkillable)
-    taken: dict[str, float] = {}
-    for sighting in view.sightings.values():
-        for question, reading in sighting.readings.items():
-            taken[question] = min(reading.taken_at, taken.get(question, reading.taken_at))
-    ages = {question: max(0.0, (view.observed_monotonic or at) - at) for question, at in taken.items()}
-    text = "age of the oldest answer about a chip, when the last table arrived"
-    yield _by_label("npufleet_reading_age_seconds", text, "question", ages)
+    text = "age of the oldest answer about a chip or its port, when the last table arrived"
+    yield _by_label("npufleet_reading_age_seconds", text, "question", _ages(view))
+
+
+def _ages(view: View) -> dict[str, float]:
+    answers = [(q, reading.taken_at) for one in view.sightings.values() for q, reading in one.readings.items()]
+    answers += [answer for port in view.network.values() for answer in port.taken_at.items()]
+    oldest: dict[str, float] = {}
+    for question, taken_at in answers:
+        oldest[question] = min(taken_at, oldest.get(question, taken_at))
+    return {question: max(0.0, (view.observed_monotonic or at) - at) for question, at in oldest.items()}
 
 
 def _states(components: Iterable[api.Component]) -> Metric:

@@ -26,6 +26,12 @@ TITLES = {
     api.CODE_DOCKER_REFUSED: "Docker refused the container",
     api.CODE_IMAGE_MISSING: "The image is not on this node",
     api.CODE_POLICY: "The node's container policy cannot be read",
+    api.CODE_POLICY_UNSAFE: "The node's container policy is not root's",
+    api.CODE_CORDONED: "The node is cordoned",
+    api.CODE_NPU_CORDONED: "An NPU is cordoned",
+    api.CODE_CORDON_OWNER: "The cordon is another's",
+    api.CODE_RESERVATION_GONE: "The reservation is gone",
+    api.CODE_RESERVATION_OTHER: "The reservation is for something else",
     api.CODE_STATE_WRITE: "The agent's state cannot be written",
 }
 GUARD_TITLE = "A guard refused the workload"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from npu_agent import api, store
+from npu_agent import api, restarts, store
 from npu_agent.engine import Container
 from npu_agent.store import Record
 
@@ -14,7 +14,11 @@ _SIGNALS = {
     139: "it crashed (signal 11)",
     143: "it was terminated (signal 15)",
 }
-_PENDING = {store.RESERVED: "its container is being created", store.CREATED: "its container is being started"}
+_PENDING = {
+    store.PULLING: "its image is being pulled",
+    store.RESERVED: "its container is being created",
+    store.CREATED: "its container is being started",
+}
 
 
 def show(record: Record, container: Optional[Container], *, known: bool = True) -> api.Workload:
@@ -36,23 +40,27 @@ def show(record: Record, container: Optional[Container], *, known: bool = True) 
         started_at=container.started_at if container else record.started_at,
         finished_at=(container.finished_at if ended else None) if container else record.finished_at,
         reason=reason,
+        restarts=record.restarts,
     )
 
 
 def _state(record: Record, container: Optional[Container], *, known: bool) -> tuple[str, str]:
     if record.phase in _PENDING:
-        return api.PENDING, _PENDING[record.phase]
+        return api.PENDING, record.reason or _PENDING[record.phase]
     if record.phase == store.FAILED:
         return api.FAILED, record.reason
     if container is None:
         return _without_container(record, known=known)
     if record.phase == store.REMOVING:
         return (api.RUNNING if container.active else api.EXITED), record.reason
+    if record.phase == store.STARTED and container.ended_for_good and restarts.wanted(record, container.exit_code):
+        soon = f"{exit_reason(container)}; the next cycle decides whether it is restarted"
+        return api.PENDING, record.reason if record.restart_due is not None else soon
     if container.state == "restarting":
         return api.RUNNING, f"it ended and Docker restarts it ({container.restart_count} times so far)"
     if container.active:
         return api.RUNNING, "paused" if container.state == "paused" else ""
-    return api.EXITED, exit_reason(container)
+    return api.EXITED, (record.reason if record.phase == store.FINISHED else "") or exit_reason(container)
 
 
 def _without_container(record: Record, *, known: bool) -> tuple[str, str]:

@@ -8,8 +8,9 @@ from typing import Optional
 
 from npu_agent.facts import Facts
 from npu_agent.probe.detail import Board
-from npu_agent.probe.model import Chip, ProbeError, Process
-from npu_agent.readings import Reading
+from npu_agent.probe.hccn import LinkStat, Optical
+from npu_agent.probe.model import Chip, Number, ProbeError, Process
+from npu_agent.probe.topology import Topology
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,29 @@ class Codes:
     codes: Optional[tuple[str, ...]]
     information: tuple[str, ...] = ()
     taken_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The numbers of one answer of the slow tier by the tool's own lower-cased names; empty where it has none."""
+
+    numbers: Mapping[str, Optional[Number]] = field(default_factory=dict)
+    taken_at: float = 0.0
+
+
+@dataclass(frozen=True)
+class Port:
+    """The network port of an NPU as hccn_tool last described it; None for what it did not say."""
+
+    link: Optional[str] = None
+    net_health: Optional[str] = None
+    address: Optional[str] = None
+    netmask: Optional[str] = None
+    counters: Mapping[str, Optional[int]] = field(default_factory=dict)
+    optical: Optional[Optical] = None
+    link_stat: Optional[LinkStat] = None
+    taken_at: Mapping[str, float] = field(default_factory=dict)
+    observed_at: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +58,7 @@ class Sighting:
     observed_at: str
     codes: Optional[Codes] = None
     board: Optional[Board] = None
-    readings: Mapping[str, Reading] = field(default_factory=dict)
+    readings: Mapping[str, Readings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -54,6 +78,8 @@ class Snapshot:
     """Times are of the monotonic clock.
 
     `absent` are NPUs that a whole table did not list; a table that was cut proves nothing about the rest.
+    `network` has the ports of the NPUs that hccn_tool was asked about; what it does not support stays None there.
+    `roots` names per NPU the processes at the roots of the mount namespaces that have it open, where the driver tells.
     `errors` are those of the last try and `failures` counts the tries in a row that gave no table.
     """
 
@@ -75,6 +101,9 @@ class Snapshot:
     tool_driver_version: Optional[str] = None
     half_installed: bool = False
     unkillable: int = 0
+    network: Mapping[int, Port] = field(default_factory=dict)
+    topology: Optional[Topology] = None
+    roots: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
     def fresh(self, npu: int) -> bool:
         sighting = self.sightings.get(npu)

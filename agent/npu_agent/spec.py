@@ -8,21 +8,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
-from npu_agent import api, guards, resources, schema
+from npu_agent import api, guards, isolation, resources, restarts, schema
 from npu_agent.config import Policy
 from npu_agent.nodefacts import NodeFacts
 from npu_agent.problem import invalid
 
 PROFILES = Path(__file__).parent / "profiles"
-RESTART_LIMIT = 5
-_RESTART = {
-    "no": {"Name": "no"},
-    "on-failure": {"Name": "on-failure", "MaximumRetryCount": RESTART_LIMIT},
-    # Docker's own "always" would bring a container back that a DELETE has just stopped.
-    "always": {"Name": "unless-stopped"},
-}
 # Long trainings print for weeks: bounded on disk, and readable through the API whatever the engine's default is.
 _LOGS = {"Type": "json-file", "Config": {"max-size": "100m", "max-file": "5"}}
 _DRIVER_PATHS = ("driver_dir", "npu_smi", "dcmi_dir", "hccn_conf", "hccn_tool", "version_info", "install_info")
@@ -35,6 +28,7 @@ class Plan:
     body: dict[str, Any]
     resolved: api.Resolved
     notes: list[str] = field(default_factory=list)
+    own_mounts: list[api.Mount] = field(default_factory=list)  # those of the spec, with real paths
 
 
 def parse(name: str, document: Any) -> api.WorkloadSpec:
@@ -46,7 +40,30 @@ def parse(name: str, document: Any) -> api.WorkloadSpec:
     spec = api.WorkloadSpec.from_dict(document)
     if spec.name != name:
         raise invalid("name", f"The spec's name {spec.name} is not the name in the address, {name}.")
+    check(spec)
     return spec
+
+
+def check(spec: api.WorkloadSpec) -> None:
+    """What the schema cannot say: which keys need which others."""
+    if spec.npus is None and "npus" not in profile(spec.profile):
+        raise invalid("npus", f"The profile {spec.profile} has no number of NPUs of its own.", "Give npus.")
+    kind = spec.probe.get("kind")
+    if spec.probe.get("action") == "restart" and restarts.settings(spec.restart)["policy"] == restarts.NO:
+        raise invalid("probe.action", "A probe that restarts needs a restart policy.", "Give restart: on-failure.")
+    needed = {"http": "port", "tcp": "port", "exit-code": "command"}.get(kind or "")
+    if needed and needed not in spec.probe:
+        raise invalid(f"probe.{needed}", f"A probe of the kind {kind} needs {needed}.")
+
+
+def npus_asked(spec: api.WorkloadSpec, node_has: int) -> tuple[Any, list[str]]:
+    """What the spec says, or else the profile, whose number is a ceiling on a smaller node."""
+    if spec.npus is not None:
+        return spec.npus, []
+    wanted = profile(spec.profile)["npus"]
+    if wanted == "all" or wanted <= node_has or not node_has:
+        return wanted, []
+    return node_has, [f"profile {spec.profile} asks {wanted} NPUs; this node gives all its {node_has}"]
 
 
 def digest(document: Mapping[str, Any]) -> str:
@@ -60,7 +77,8 @@ def profile(name: str) -> dict[str, Any]:
     import yaml  # noqa: PLC0415  # only a new workload needs it
 
     document: dict[str, Any] = yaml.safe_load((PROFILES / f"{name}.yaml").read_text(encoding="utf-8")) or {}
-    return document
+    base = document.pop("extends", None)
+    return {**profile(base), **document} if base else document
 
 
 def resolve(
@@ -74,18 +92,21 @@ def resolve(
     guards.check_labels(spec.labels)
     guards.check_network(network, policy, facts)
     guards.check_driver(facts)
+    apart = isolation.resolve(spec, policy)
     sizes = resources.resolve(spec.resources, settings, spec.profile, facts, policy)
-    mounts = _mounts(spec, settings, facts, policy)
+    mounts, own = _mounts(spec, settings, facts, policy)
     env, notes = _env(spec, npus, network, facts)
     resolved = api.Resolved(
         image=spec.image,
-        devices=_devices(npus, facts),
-        mounts=mounts,
+        devices=[*_devices(npus, facts), *apart.devices],
+        mounts=mounts + own,
         env=env,
         cpus=sizes.cpus,
         memory_bytes=sizes.memory_bytes,
         shm_bytes=sizes.shm_bytes,
         network=network,
+        restart=restarts.settings(spec.restart),
+        isolation=apart.told(),
     )
     labels = {
         **spec.labels,
@@ -94,8 +115,10 @@ def resolve(
         api.LABEL_NPUS: ",".join(str(npu) for npu in npus),
         api.LABEL_SPEC: sha256,
     }
-    body = _body(spec, resolved, labels, settings.get("security_opt", []), (facts.guard or {}).get("cgroup_parent"))
-    return Plan(body, resolved, [*sizes.notes, *notes])
+    host = {**apart.host_config(), "SecurityOpt": list(settings.get("security_opt", []))}
+    if cgroup_parent := (facts.guard or {}).get("cgroup_parent"):
+        host["CgroupParent"] = cgroup_parent
+    return Plan(_body(spec, resolved, labels, host), resolved, [*sizes.notes, *notes], own)
 
 
 def _devices(npus: Sequence[int], facts: NodeFacts) -> list[str]:
@@ -113,16 +136,19 @@ def _driver_mounts(facts: NodeFacts) -> list[api.Mount]:
     return [api.Mount(path, path, read_only=True) for path in found]
 
 
-def _mounts(spec: api.WorkloadSpec, settings: Mapping[str, Any], facts: NodeFacts, policy: Policy) -> list[api.Mount]:
-    own = _driver_mounts(facts)
-    own += [m for m in map(api.Mount.from_dict, settings.get("mounts", ())) if Path(m.source).exists()]
-    taken = [mount.target for mount in own]
+def _mounts(
+    spec: api.WorkloadSpec, settings: Mapping[str, Any], facts: NodeFacts, policy: Policy
+) -> tuple[list[api.Mount], list[api.Mount]]:
+    """The agent's mounts, and the spec's own."""
+    given = _driver_mounts(facts)
+    given += [m for m in map(api.Mount.from_dict, settings.get("mounts", ())) if Path(m.source).exists()]
+    taken = [mount.target for mount in given]
     asked: list[api.Mount] = []
     for index, mount in enumerate(spec.mounts):
         asked.append(guards.resolve_mount(mount, policy, field=f"mounts.{index}", own_targets=taken))
         if [m.target for m in asked].count(asked[-1].target) > 1:
             raise invalid(f"mounts.{index}.target", f"Two mounts have the target {asked[-1].target}.")
-    return own + asked
+    return given, asked
 
 
 def _env(
@@ -130,7 +156,7 @@ def _env(
 ) -> tuple[dict[str, str], list[str]]:
     """Device numbers as the driver counts them, and the node's interface where the container can see it.
 
-    A container sees its NPUs as 0..n-1 whatever their numbers on the node are.
+    A container sees its NPUs as 0..n-1 whatever their numbers on the node are, and a privileged one as the node does.
     """
     env: dict[str, str] = {}
     notes: list[str] = []
@@ -145,16 +171,13 @@ def _env(
     everyone = ",".join(str(npu) for npu in npus)
     env["ASCEND_VISIBLE_DEVICES"] = everyone
     env["ASCEND_GLOBAL_VISIBLE_DEVICES"] = everyone
-    env["ASCEND_RT_VISIBLE_DEVICES"] = ",".join(str(index) for index in range(len(npus)))
+    inside = npus if spec.privileged else range(len(npus))
+    env["ASCEND_RT_VISIBLE_DEVICES"] = ",".join(str(npu) for npu in inside)
     return env, notes
 
 
 def _body(
-    spec: api.WorkloadSpec,
-    resolved: api.Resolved,
-    labels: Mapping[str, str],
-    security: Sequence[str],
-    cgroup_parent: Optional[str],
+    spec: api.WorkloadSpec, resolved: api.Resolved, labels: Mapping[str, str], more: Mapping[str, Any]
 ) -> dict[str, Any]:
     host: dict[str, Any] = {
         "NetworkMode": resolved.network,
@@ -166,17 +189,15 @@ def _body(
             {"Type": "bind", "Source": m.source, "Target": m.target, "ReadOnly": m.read_only} for m in resolved.mounts
         ],
         "ShmSize": resolved.shm_bytes,
-        "RestartPolicy": _RESTART[spec.restart],
+        # The agent restarts, with a look at the NPUs first: the engine would do it before the driver is up.
+        "RestartPolicy": {"Name": "no"},
         "LogConfig": _LOGS,
-        "Privileged": False,
-        "SecurityOpt": list(security),
+        **more,
     }
     if resolved.cpus is not None:
         host["NanoCpus"] = round(resolved.cpus * 1_000_000_000)
     if resolved.memory_bytes is not None:
         host["Memory"] = resolved.memory_bytes
-    if cgroup_parent:
-        host["CgroupParent"] = cgroup_parent
     body: dict[str, Any] = {
         "Image": resolved.image,
         "Env": [f"{key}={value}" for key, value in resolved.env.items()],

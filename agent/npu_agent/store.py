@@ -7,7 +7,7 @@ import dataclasses
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -16,6 +16,7 @@ from npu_agent import api, units
 from npu_agent.problem import ProblemError
 
 # The steps of a workload's life. A crash between two of them is repaired from the step that was written last.
+PULLING = "pulling"  # intent and leases are on disk, the image is being brought
 RESERVED = "reserved"  # intent and leases are on disk, the container may not exist
 CREATED = "created"  # the container exists, it may not be started
 STARTED = "started"  # Docker has started it; what became of it is observed
@@ -36,8 +37,15 @@ CREATE TABLE IF NOT EXISTS leases (
     npu INTEGER PRIMARY KEY, workload TEXT NOT NULL REFERENCES workloads (name),
     since TEXT NOT NULL, state TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS reservations (id TEXT PRIMARY KEY, document TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS reserved_npus (
+    npu INTEGER PRIMARY KEY, reservation TEXT NOT NULL REFERENCES reservations (id) ON DELETE CASCADE
+);
+CREATE TABLE IF NOT EXISTS marks (
+    kind TEXT NOT NULL, key TEXT NOT NULL, document TEXT NOT NULL, PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
 """
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,12 @@ class Record:
     started_at: Optional[str] = None
     finished_at: Optional[str] = None
     reason: str = ""
+    restart: dict[str, Any] = field(default_factory=dict)  # the policy that the agent follows; none for adopted ones
+    restarts: int = 0  # in a row, against the budget
+    restart_due: Optional[dict[str, Any]] = None  # of the clock that survives jumps: boot_id and at_s
+    run_since: Optional[dict[str, Any]] = None  # the same, for the last start
+    probe_failed: bool = False  # it was stopped because its probe failed
+    mounts: list[dict[str, str]] = field(default_factory=list)  # what was checked: see mounts.py
 
     @classmethod
     def from_document(cls, text: str) -> Record:
@@ -66,12 +80,22 @@ class Record:
 
 
 class LeaseConflictError(Exception):
-    """Somebody else has the lease of this NPU."""
+    """Somebody else, a workload or a reservation, has this NPU."""
 
-    def __init__(self, npu: int, workload: str) -> None:
-        super().__init__(f"NPU {npu} is leased to {workload}")
+    def __init__(self, npu: int, owner: str, kind: str = "workload") -> None:
+        super().__init__(f"NPU {npu} is leased to {owner}" if kind == "workload" else f"NPU {npu} is reserved: {owner}")
         self.npu = npu
-        self.workload = workload
+        self.owner = owner
+        self.kind = kind
+
+
+Check = Callable[[sqlite3.Connection], None]
+
+
+def check_lease(connection: sqlite3.Connection, npu: int, workload: Optional[str]) -> None:
+    row = connection.execute("SELECT workload FROM leases WHERE npu = ?", (npu,)).fetchone()
+    if row is not None and row[0] != workload:
+        raise LeaseConflictError(npu, row[0])
 
 
 class Store:
@@ -95,7 +119,7 @@ class Store:
             self._connection.close()
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing. A disk that is full or broken refuses the change and loses nothing that was there."""
         with self._lock:
             try:
@@ -117,21 +141,24 @@ class Store:
             (record.name, record.phase, record.spec_sha256, json.dumps(dataclasses.asdict(record))),
         )
 
-    def reserve(self, record: Record, state: str = LEASE_RESERVED) -> None:
-        """Write the intent and the leases of all its NPUs, or raise LeaseConflictError and write nothing."""
-        with self._transaction() as connection:
+    def reserve(self, record: Record, state: str = LEASE_RESERVED, also: Optional[Check] = None) -> None:
+        """Write the intent and the leases of all its NPUs, or raise LeaseConflictError and write nothing.
+
+        `also` is looked at inside of the same transaction.
+        """
+        with self.transaction() as connection:
+            if also is not None:
+                also(connection)
             self._write(connection, record)
             for npu in record.npus:
-                row = connection.execute("SELECT workload FROM leases WHERE npu = ?", (npu,)).fetchone()
-                if row is not None and row[0] != record.name:
-                    raise LeaseConflictError(npu, row[0])
+                check_lease(connection, npu, record.name)
                 connection.execute(
                     "INSERT OR IGNORE INTO leases (npu, workload, since, state) VALUES (?, ?, ?, ?)",
                     (npu, record.name, units.utc_now(), state),
                 )
 
     def save(self, record: Record, lease_state: Optional[str] = None) -> Record:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             self._write(connection, record)
             if lease_state is not None:
                 connection.execute("UPDATE leases SET state = ? WHERE workload = ?", (lease_state, record.name))
@@ -139,13 +166,13 @@ class Store:
 
     def save_and_release(self, record: Record) -> Record:
         """Only for a container that is really gone, or ended for good."""
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             self._write(connection, record)
             connection.execute("DELETE FROM leases WHERE workload = ?", (record.name,))
         return record
 
     def forget(self, name: str) -> None:
-        with self._transaction() as connection:
+        with self.transaction() as connection:
             connection.execute("DELETE FROM leases WHERE workload = ?", (name,))
             connection.execute("DELETE FROM workloads WHERE name = ?", (name,))
 
@@ -158,6 +185,24 @@ class Store:
         with self._lock:
             rows = self._connection.execute("SELECT document FROM workloads ORDER BY name").fetchall()
         return [Record.from_document(row[0]) for row in rows]
+
+    # Small documents of other concerns: reservations, cordons, the drain
+
+    def query(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(statement, values).fetchall()
+
+    def mark(self, kind: str, key: str, document: dict[str, Any]) -> None:
+        with self.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", (kind, key, json.dumps(document)))
+
+    def unmark(self, kind: str, keys: Sequence[str]) -> None:
+        with self.transaction() as connection:
+            connection.executemany("DELETE FROM marks WHERE kind = ? AND key = ?", [(kind, key) for key in keys])
+
+    def marks(self, kind: str) -> dict[str, dict[str, Any]]:
+        rows = self.query("SELECT key, document FROM marks WHERE kind = ? ORDER BY key", (kind,))
+        return {key: json.loads(document) for key, document in rows}
 
     def leases(self) -> list[api.Lease]:
         with self._lock:

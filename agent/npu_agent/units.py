@@ -36,6 +36,14 @@ def utc_now() -> str:
     return utc_text(datetime.now(timezone.utc))
 
 
+def seconds(text: Optional[str]) -> Optional[float]:
+    """Seconds since 1970 of a time as `utc_text` writes it; None for what is none."""
+    try:
+        return datetime.fromisoformat((text or "").replace("Z", "+00:00")).timestamp()
+    except ValueError:
+        return None
+
+
 def from_docker(text: object) -> Optional[str]:
     """Docker's time as ISO 8601 UTC in whole seconds; None for its "never" and for what is no time."""
     match = _DOCKER_TIME.fullmatch(text) if isinstance(text, str) else None

@@ -5,59 +5,53 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Optional, Protocol
+from typing import Any, Optional
 
-from npu_agent import admission, api, engine, holders, lifecycle, spec, store
-from npu_agent.config import Policy
+from npu_agent import api, engine, holders, lifecycle, schema, spec, store
+from npu_agent.clock import BootClock
+from npu_agent.cordons import Cordons
+from npu_agent.drain import Drain
 from npu_agent.engine import Container, Engine
-from npu_agent.nodefacts import NodeFacts
-from npu_agent.problem import ProblemError, docker_unreachable
+from npu_agent.insight import Insight
+from npu_agent.intake import Intake, Node, Seen, Wanted
+from npu_agent.problem import ProblemError, docker_unreachable, invalid
+from npu_agent.pulls import Pulls
+from npu_agent.reservations import TTL_DEFAULT_S, Clock, Reservations, check_name
 from npu_agent.show import show
 from npu_agent.store import Record, Store
 
 LOCK_WAIT_S = 30.0
+OnChange = Callable[[str, str], None]
 LAST_KNOWN = "Docker does not answer: this is what was last known"
 
 
-class Seen(Protocol):
-    """What of the monitor's view decides about NPUs."""
-
-    @property
-    def complete(self) -> bool: ...
-
-    @property
-    def npus(self) -> tuple[api.Npu, ...]: ...
-
-    @property
-    def processes(self) -> Sequence[holders.Process]: ...
-
-    @property
-    def observed_monotonic(self) -> Optional[float]: ...
-
-
-@dataclass(frozen=True)
-class Node:
-    """Where workloads run: each call asks anew, because roles and operators change files."""
-
-    name: str
-    facts: Callable[[], NodeFacts]
-    policy: Callable[[], Policy]
-    seen: Callable[[], Seen]
-
-
 class Workloads:
-    def __init__(self, containers: Engine, records: Store, node: Node) -> None:
+    """`on_change` is told of what happens to workloads and cordons: a kind and a sentence."""
+
+    def __init__(
+        self,
+        containers: Engine,
+        records: Store,
+        node: Node,
+        clock: Optional[Clock] = None,
+        on_change: OnChange = lambda _kind, _words: None,
+    ) -> None:
         self.engine = containers
         self.store = records
         self.node = node
-        self.lifecycle = lifecycle.Lifecycle(containers, records)
-        self._admission = threading.Lock()
+        self.clock: Clock = clock or BootClock()
+        self.on_change = on_change
+        self.lifecycle = lifecycle.Lifecycle(containers, records, self.clock)
+        self.cordons = Cordons(records, on_change)
+        self.reservations = Reservations(records, self.clock)
+        self.drain = Drain(records, self.cordons, self.reservations, self.clock)
+        self.intake = Intake(containers, records, node, self.cordons, self.reservations)
+        self.pulls = Pulls(containers)
+        self.insight = Insight(containers, self.clock)
+        self.insight.on_unhealthy = self.unhealthy
         self._locks: dict[str, tuple[threading.Lock, int]] = {}
         self._locks_guard = threading.Lock()
-        self._released: dict[int, float] = {}
         self._shown_guard = threading.Lock()
         self._shown: Mapping[str, api.Workload] = {r.name: show(r, None, known=False) for r in records.records()}
 
@@ -74,9 +68,7 @@ class Workloads:
 
     def look(self, name: str) -> api.Workload:
         """As get, after asking Docker; with Docker away it is what was last known, and says so."""
-        record = self.store.get(name)
-        if record is None:
-            raise _not_found(name)
+        record = self._known(name)
         try:
             return self.publish(record, self.lifecycle.find(record))
         except engine.EngineError:
@@ -84,13 +76,14 @@ class Workloads:
 
     def publish(self, record: Record, container: Optional[Container], *, known: bool = True) -> api.Workload:
         """Show it, unless its record is gone: who read the record before a removal must not bring it back."""
-        shown = show(record, container, known=known)
+        shown = self.insight.tell(show(record, container, known=known))
         with self._shown_guard:
             if self.store.get(record.name) is not None:
                 self._shown = dict(sorted({**self._shown, record.name: shown}.items()))
         return shown
 
     def unpublish(self, name: str) -> None:
+        self.insight.forget(name)
         with self._shown_guard:
             self._shown = {key: value for key, value in self._shown.items() if key != name}
 
@@ -126,16 +119,83 @@ class Workloads:
                 del self._locks[name]
             return lock
 
-    def put(self, name: str, document: Any) -> tuple[api.Workload, bool]:
-        """Make it so. Returns the workload and whether it was created now."""
-        wanted = spec.parse(name, document)
-        digest = spec.digest(document)
+    def put(self, name: str, document: Any, reservation: Optional[str] = None) -> tuple[api.Workload, bool]:
+        """Make it so. Returns the workload and whether it was created now.
+
+        With a reservation the workload gets the NPUs that were kept for it, and uses the reservation up.
+        """
+        wanted = Wanted(spec.parse(name, document), document, spec.digest(document))
         with self.locked(name):
             existing = self.store.get(name)
-            if existing is not None and not _may_replace(existing, digest):
-                return self._unchanged(existing, digest), False
-            record = self._admit(wanted, document, digest)
+            if existing is not None and not _may_replace(existing, wanted.sha256):
+                return self._unchanged(existing, wanted.sha256), False
+            record = self.intake.admit(wanted, reservation)
+            if record.phase == store.PULLING:
+                self.fetch(record)
+                return self.get(name), True
+            self.publish(record, None)
             return self._start(record), True
+
+    def reserve(self, name: str, document: Any) -> tuple[api.Reservation, bool]:
+        """Keep NPUs for a time; returns the reservation and whether it is new."""
+        check_name(name)
+        try:
+            schema.check("reservation", document)
+        except schema.SchemaError as error:
+            raise invalid(error.field, str(error)) from None
+        asked, wanted = document.get("npus"), None
+        if "spec" in document:
+            parsed = spec.parse(str(document["spec"].get("name")), document["spec"])
+            wanted = Wanted(parsed, document["spec"], spec.digest(document["spec"]))
+            asked = asked or spec.npus_asked(parsed, len(self.node.seen().npus))[0]
+        if asked is None:
+            raise invalid("npus", "Nothing says how many NPUs are to be kept.", "Give npus or a spec.")
+        return self.intake.reserve(name, asked, int(document.get("ttl_s", TTL_DEFAULT_S)), wanted)
+
+    def fetch(self, record: Record) -> None:
+        """Bring the image in a thread, and go on with the start when it is there."""
+        name = record.name
+
+        def wanted() -> bool:
+            now = self.store.get(name)
+            return now is not None and now.phase == store.PULLING
+
+        self.publish(dataclasses.replace(record, reason=self.pulls.words(name) or ""), None)
+        self.pulls.begin(name, str(record.resolved["image"]), wanted, lambda failure: self._fetched(name, failure))
+
+    def _fetched(self, name: str, failure: Optional[str]) -> None:
+        with self.locked(name):
+            record = self.store.get(name)
+            if record is None or record.phase != store.PULLING:
+                return
+            if failure is None:
+                record = self.store.save(dataclasses.replace(record, phase=store.RESERVED))
+                failure = self._start_fetched(record)
+            if failure is None:
+                return
+            self.publish(self.lifecycle.fail(record, failure), None)
+            self.mark_released(record.npus)
+        self.on_change("failed", f"workload {name}: {failure}")
+
+    def _start_fetched(self, record: Record) -> Optional[str]:
+        """Why it cannot be started, or None: it was promised, so it is not forgotten like one that is refused."""
+        try:
+            self.publish(self.lifecycle.bring_up(record), self.lifecycle.find(record))
+        except engine.EngineUnreachableError:
+            return None  # the next cycle goes on from its record
+        except engine.EngineError as error:
+            return f"Docker refused to start it: {error}"
+        return None
+
+    def unhealthy(self, name: str, words: str) -> None:
+        """A probe asks for a restart: the container is stopped, and its restart policy does the rest."""
+        with contextlib.suppress(engine.EngineError, ProblemError), self.locked(name, 0):
+            record = self._known(name)
+            container = self.lifecycle.find(record)
+            if record.phase == store.STARTED and container is not None and container.active:
+                self.on_change("probe-failed", f"workload {name} is stopped: its probe fails: {words}")
+                self.store.save(dataclasses.replace(record, reason=f"its probe failed: {words}", probe_failed=True))
+                self.engine.stop(container.id, record.stop_grace_s)
 
     def _unchanged(self, existing: Record, digest: str) -> api.Workload:
         if existing.phase == store.REMOVING:
@@ -149,49 +209,6 @@ class Workloads:
             )
         return self.look(existing.name)
 
-    def _admit(self, wanted: api.WorkloadSpec, document: Mapping[str, Any], digest: str) -> Record:
-        """Judge, choose and reserve. One at a time: what was free when it was looked at is free when it is taken."""
-        facts, policy = self.node.facts(), self.node.policy()
-        spec.resolve(wanted, [], node=self.node.name, sha256=digest, facts=facts, policy=policy)
-        with self._admission:
-            npus, notes = self._choose(wanted.npus)
-            if not self._image_exists(wanted.image):
-                raise lifecycle.image_missing(wanted.image)
-            plan = spec.resolve(wanted, npus, node=self.node.name, sha256=digest, facts=facts, policy=policy)
-            record = Record(
-                name=wanted.name,
-                phase=store.RESERVED,
-                spec_sha256=digest,
-                spec=dict(document),
-                plan=plan.body,
-                resolved=plan.resolved.to_dict(),
-                npus=npus,
-                notes=[*notes, *plan.notes],
-                stop_grace_s=wanted.stop_grace_s,
-            )
-            try:
-                self.store.reserve(record)
-            except store.LeaseConflictError as conflict:
-                raise _leased(conflict) from None
-        self.publish(record, None)
-        return record
-
-    def _choose(self, asked: Any) -> tuple[list[int], list[str]]:
-        view = self.node.seen()
-        try:
-            containers = self.engine.containers()
-        except engine.EngineError as error:
-            raise docker_unreachable(error) from error
-        npus = [npu.npu for npu in view.npus]
-        held = holders.find(npus, containers, self.store.leases(), self.current_processes(view))
-        return admission.choose(asked, view.npus, held, complete=view.complete)
-
-    def _image_exists(self, image: str) -> bool:
-        try:
-            return self.engine.image_exists(image)
-        except engine.EngineError as error:
-            raise lifecycle.as_problem(error, image) from error
-
     def _start(self, record: Record) -> api.Workload:
         try:
             record = self.lifecycle.bring_up(record)
@@ -201,6 +218,7 @@ class Workloads:
         except ProblemError:
             self.undo(record, "its state could not be written")
             raise
+        self.on_change("started", f"workload {record.name} is started on NPUs {record.npus}")
         return self.look(record.name)
 
     def undo(self, record: Record, reason: str) -> None:
@@ -213,9 +231,7 @@ class Workloads:
 
     def delete(self, name: str, grace_s: Optional[int] = None) -> api.Workload:
         with self.locked(name):
-            record = self.store.get(name)
-            if record is None:
-                raise _not_found(name)
+            record = self._known(name)
             try:
                 self.lifecycle.take_down(record, record.stop_grace_s if grace_s is None else grace_s)
             except engine.EngineUnreachableError as error:
@@ -223,24 +239,66 @@ class Workloads:
             except engine.EngineError as error:
                 raise _not_removed(name, error) from error
             self.freed(record)
+        self.on_change("removed", f"workload {name} is removed on request")
         return dataclasses.replace(show(record, None, known=False), state=api.REMOVED, reason="removed on request")
+
+    def stop(self, name: str, reason: str, *, wait_s: float = LOCK_WAIT_S) -> api.Workload:
+        """Stop it for good with its own grace, and keep the container for its logs."""
+        with self.locked(name, wait_s):
+            record = self._known(name)
+            if record.phase in {store.REMOVING, store.FINISHED, store.FAILED}:
+                return self.get(name)
+            stopped, container = self.lifecycle.halt(record, record.stop_grace_s, reason)
+            self.mark_released(record.npus)
+            self.on_change("stopped", f"workload {name} is {reason}")
+            return self.publish(stopped, container)
+
+    def restart(self, name: str) -> api.Workload:
+        """Start it again on its NPUs: what runs is stopped first, what has ended must find its NPUs free."""
+        with self.locked(name):
+            record = self._known(name)
+            if record.phase not in {store.STARTED, store.FINISHED}:
+                raise _busy(name)
+            try:
+                record = self._again(record)
+            except engine.EngineError as error:
+                raise lifecycle.as_problem(error, str(record.resolved.get("image"))) from error
+        self.on_change("restarted", f"workload {name} is restarted on request")
+        return self.look(record.name)
+
+    def _again(self, record: Record) -> Record:
+        container = self.lifecycle.find(record)
+        if container is None:
+            raise engine.NotFoundError("its container is gone; delete the workload and put it again")
+        if record.phase == store.FINISHED:
+            self.cordons.check_node()
+            record = self.intake.lease_again(dataclasses.replace(record, phase=store.STARTED), container.id)
+        fresh = dataclasses.replace(record, container_id=container.id, restarts=0, restart_due=None)
+        if container.active:
+            self.engine.stop(container.id, record.stop_grace_s)
+        return self.lifecycle.restart(fresh)
+
+    def uncordon(self, owner: str, npus: Sequence[int] = (), *, force: bool = False) -> bool:
+        changed = self.cordons.lift(owner, npus, force=force)
+        if not npus:
+            self.drain.uncordoned(owner, force=force)
+        return changed
+
+    def _known(self, name: str) -> Record:
+        record = self.store.get(name)
+        if record is None:
+            raise _not_found(name)
+        return record
 
     def freed(self, record: Record) -> None:
         self.unpublish(record.name)
         self.mark_released(record.npus)
 
     def mark_released(self, npus: Sequence[int]) -> None:
-        for npu in npus:
-            self._released[npu] = time.monotonic()
+        self.intake.mark_released(npus)
 
     def current_processes(self, view: Seen) -> list[holders.Process]:
-        """npu-smi's table is seconds old: on an NPU released since, it still shows the process that has just ended."""
-        observed = view.observed_monotonic or 0.0
-        return [
-            process
-            for process in view.processes
-            if process.npu is None or self._released.get(process.npu, float("-inf")) + 1 < observed
-        ]
+        return self.intake.current_processes(view)
 
 
 def _may_replace(existing: Record, digest: str) -> bool:
@@ -248,8 +306,12 @@ def _may_replace(existing: Record, digest: str) -> bool:
     return existing.phase == store.FAILED and existing.spec_sha256 == digest
 
 
+class NotThereError(ProblemError):
+    """There is no such workload."""
+
+
 def _not_found(name: str) -> ProblemError:
-    return ProblemError(
+    return NotThereError(
         404, api.CODE_NOT_FOUND, f"There is no workload {name} on this node.", "See `npu-agent workloads`."
     )
 
@@ -260,18 +322,6 @@ def _busy(name: str) -> ProblemError:
         api.CODE_WORKLOAD_BUSY,
         f"Another change of the workload {name} is under way.",
         "Wait until it is finished, then try again.",
-    )
-
-
-def _leased(conflict: store.LeaseConflictError) -> ProblemError:
-    holder = api.Holder(kind="workload", name=conflict.workload)
-    return ProblemError(
-        409,
-        api.CODE_NPU_HELD,
-        f"NPU {conflict.npu} is held by {holder.sentence()}.",
-        "Wait until it ends or stop it, or choose other NPUs.",
-        holder=holder,
-        npu=conflict.npu,
     )
 
 

@@ -15,7 +15,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
-from npu_agent import api
+from npu_agent import api, api_events
 from npufleet import wire
 from npufleet.agent_errors import GarbageError, from_answer, from_transport
 from npufleet.inventory import Node
@@ -66,6 +66,13 @@ class AgentClient:
 
     def npus(self) -> api.NpuReport:
         return self._read(api.NpuReport, self._get("/v1/npus"))
+
+    def events(self, after: int = 0) -> api_events.EventPage:
+        """What happened on the node after an event's number; go on with the page's `next`."""
+        return self._read(api_events.EventPage, self._get(f"/v1/events?after={after}"))
+
+    def fault(self, code: str) -> api_events.FaultInfo:
+        return self._read(api_events.FaultInfo, self._get(f"/v1/faults/{quote(code, safe='')}"))
 
     def workloads(self) -> list[api.Workload]:
         document = self._get("/v1/workloads")

@@ -39,7 +39,8 @@ VERBS = {
     "stop": Verb("Stop a workload and give back its NPUs.", "Run"),
     "preflight": Verb("Check the nodes and change nothing.", "Prepare"),
     "prepare": Verb("Take the nodes from bare to ready (site.yml).", "Prepare"),
-    "verify": Verb("Prove that prepared nodes are as they should be.", "Prepare"),
+    "verify": Verb("Tell what differs on the nodes from what the inventory says.", "Prepare"),
+    "collect": Verb("Gather logs and facts for a support ticket in one file.", "Prepare"),
     "lab": Verb("Nodes on this machine, to try and rehearse on.", "Rehearse", answers=False),
 }
 

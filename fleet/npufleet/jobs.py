@@ -65,7 +65,7 @@ def build(words: Words, document: Mapping[str, Any] | None = None) -> Job:
     node = _shaped(keys, "node", str) or None
     keys.pop("node", None)
     for needed, how in (("image", "IMAGE"), ("name", "--name NAME"), ("npus", "--npus COUNT")):
-        if keys.get(needed) in (None, ""):
+        if keys.get(needed) in (None, "") and not (needed == "npus" and keys.get("profile") in api.PROFILE_NPUS):
             raise UsageError(f"The workload has no {needed}.", remedy=f"Give {how}, or {needed} in the job file.")
     try:
         return Job(wire.read(api.WorkloadSpec, keys), node)

@@ -15,7 +15,13 @@ from npufleet.result import Message
 from npufleet.survey import NodeStatus
 
 # Somebody was quicker, or the node has just changed: the next node may still do.
-_TRY_NEXT = {api.CODE_NPU_HELD, api.CODE_NPU_SHORT, api.CODE_NPU_UNHEALTHY}
+_TRY_NEXT = {
+    api.CODE_NPU_HELD,
+    api.CODE_NPU_SHORT,
+    api.CODE_NPU_UNHEALTHY,
+    api.CODE_NPU_CORDONED,
+    api.CODE_CORDONED,
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ def launch(fleet: Fleet, job: Job) -> Launched:
         )
     if at_home:
         return _start(fleet, at_home[0].node.name, job.spec, unseen)
-    return _start_first(fleet, placement.candidates(job.spec.npus, statuses), job.spec, unseen)
+    npus = job.spec.npus if job.spec.npus is not None else api.PROFILE_NPUS[job.spec.profile]
+    return _start_first(fleet, placement.candidates(npus, statuses), job.spec, unseen)
 
 
 def _start_first(

@@ -5,44 +5,27 @@ from __future__ import annotations
 import importlib
 import os
 import queue
+import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from npufleet import playbook_events as events
-from npufleet.errors import ProjectError
-from npufleet.playbook_events import NodeRun, Tracker
+from npufleet import playbook_result
+from npufleet.errors import NpufleetError, ProjectError
+from npufleet.playbook_events import Tracker
+from npufleet.playbook_record import Record
+from npufleet.playbook_story import CANCELED, End, Order, Story
 from npufleet.project import Project
-from npufleet.result import Exit, Failure, Frame, Message, Progress, Result, spread
+from npufleet.result import Frame, Progress, Result
 from npufleet.views import playbook as view
 
 # Redrawing more often tells nobody more, and the run needs the processor itself.
 FRAME_S = 0.25
-
-
-@dataclass(frozen=True)
-class Order:
-    """What to run, on what, and how."""
-
-    verb: str
-    playbook: str
-    inventory: Path
-    limit: str | None = None
-    tags: str | None = None
-    check: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class End:
-    """How ansible-playbook ended: its status in ansible-runner's words, and its exit code."""
-
-    status: str
-    code: int
 
 
 class Run(Protocol):
@@ -134,18 +117,33 @@ def _new_folder(project: Project, verb: str) -> Path:
 def follow(order: Order, begin: Callable[[], Run], folder: Path) -> Generator[Frame, None, Result]:
     """Give a frame now and then, and at the end the result; an interrupt stops the playbook first."""
     tracker, started = Tracker(), time.monotonic()
-    run = begin()
+    record = Record(folder, order)
+    with _signals_interrupt():
+        run = begin()
+        try:
+            yield from _frames(order, run, tracker, started, record)
+            end = run.end()
+            assert end is not None, "the frames end with the run"
+        except KeyboardInterrupt:
+            run.cancel()
+            end = End(CANCELED, 1)
+    if not tracker.finished:
+        tracker.cut_short()
+    story = Story(order, tracker, end, time.monotonic() - started, folder)
+    return _conclude(story, record)
+
+
+def _conclude(story: Story, record: Record) -> Result:
     try:
-        yield from _frames(order, run, tracker, started)
-    except KeyboardInterrupt:
-        run.cancel()
-        return _result(order, tracker, folder, End("canceled", 1), time.monotonic() - started)
-    end = run.end()
-    assert end is not None, "the frames end with the run"
-    return _result(order, tracker, folder, end, time.monotonic() - started)
+        result = (story.order.conclude or playbook_result.conclude)(story)
+    except NpufleetError as error:
+        record.close(story, error.result(story.order.verb))
+        raise
+    record.close(story, result)
+    return result
 
 
-def _frames(order: Order, run: Run, tracker: Tracker, started: float) -> Generator[Frame, None, None]:
+def _frames(order: Order, run: Run, tracker: Tracker, started: float, record: Record) -> Generator[Frame, None, None]:
     shown = 0.0
     while run.end() is None:
         event = run.next_event(FRAME_S)
@@ -154,74 +152,23 @@ def _frames(order: Order, run: Run, tracker: Tracker, started: float) -> Generat
         if line or now - shown >= FRAME_S:
             shown = now
             elapsed = now - started
+            record.note(tracker, elapsed)
             yield Frame(lambda elapsed=elapsed: view.progress(order.verb, tracker, elapsed), line)  # type: ignore[misc]  # bound now
 
 
-def _result(order: Order, tracker: Tracker, folder: Path, end: End, took_s: float) -> Result:
-    if not tracker.finished:
-        tracker.cut_short()
-    nodes = list(tracker.nodes.values())
-    return Result(
-        command=order.verb,
-        data={
-            "playbook": order.playbook,
-            "check": order.check,
-            "took_s": round(took_s, 1),
-            "record": str(folder),
-            "nodes": [_to_dict(node) for node in nodes],
-        },
-        messages=(Message("info", f"record: {_record(folder)}"),),
-        errors=_failures(tracker, end, nodes),
-        exit_code=_exit_code(end, nodes),
-        view=lambda: view.summary(order.verb, nodes, took_s),
-        view_tells_errors=tracker.finished and any(node.state != events.DONE for node in nodes),
-    )
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """A session that ends, or somebody's kill, stops the playbook in order, as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _record(folder: Path) -> str:
-    """The whole story as Ansible printed it; from the current folder where that is shorter."""
-    path = folder / "artifacts" / "run" / "stdout"
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _to_dict(node: NodeRun) -> dict[str, Any]:
-    return {
-        "node": node.name,
-        "state": node.state,
-        "done": node.done,
-        "changed": node.changed,
-        "stage": node.stage,
-        "task": node.task,
-        "message": node.message,
-        "findings": node.findings,
-    }
-
-
-def _failures(tracker: Tracker, end: End, nodes: list[NodeRun]) -> tuple[Failure, ...]:
-    told = [_node_failure(node) for node in nodes if node.state in {events.FAILED, events.UNREACHABLE}]
-    if end.status == "canceled":
-        told.append(Failure("interrupted", "Stopped by the operator.", "Run it again: what is done stays done."))
-    elif end.code != 0 and not told:
-        said = " ".join(tracker.complaints) or "Ansible gave no reason"
-        told.append(Failure("playbook-failed", said, "See the record of the run."))
-    elif not nodes:
-        told.append(Failure("no-nodes", "The playbook found no node to run on.", "Check --limit and the inventory."))
-    return tuple(told)
-
-
-def _node_failure(node: NodeRun) -> Failure:
-    if node.state == events.UNREACHABLE:
-        message = f"{node.name} cannot be reached by SSH: {node.message}"
-        return Failure(
-            "ssh-unreachable", message, f"Try it by hand: ssh to {node.name}, with the inventory's key.", node.name
-        )
-    where = f"{node.stage}: {node.task}" if node.stage else node.task
-    return Failure("task-failed", f"{node.name}: {where}: {node.message}", "See the record of the run.", node.name)
-
-
-def _exit_code(end: End, nodes: list[NodeRun]) -> Exit:
-    failed = sum(node.state == events.FAILED for node in nodes)
-    unreachable = sum(node.state == events.UNREACHABLE for node in nodes)
-    if end.status == "canceled" or not nodes or (end.code and not failed + unreachable):
-        return Exit.FAILED
-    return Exit.FAILED if failed + unreachable == len(nodes) and failed else spread(failed, unreachable, len(nodes))
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt

@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from npufleet.playbook_drift import Difference, differences
+
 WORKING = "working"
 DONE = "done"
 FAILED = "failed"
 UNREACHABLE = "unreachable"
 STOPPED = "stopped"
 
-_FINDINGS = "preflight_findings"
+# Facts that the playbooks set for whoever follows them, and where they are kept.
+_TOLD = {"preflight_findings": "findings", "verify_amiss": "amiss"}
+_SUMMARY = "preflight_summary"
 
 
 @dataclass
@@ -27,6 +31,12 @@ class NodeRun:
     changed: int = 0
     message: str = ""
     findings: list[dict[str, Any]] = field(default_factory=list)
+    # What preflight tells about the node beside its findings.
+    summary: dict[str, Any] = field(default_factory=dict)
+    # Proofs of verify that failed: role, and what it says.
+    amiss: list[dict[str, Any]] = field(default_factory=list)
+    # What a rehearsal would have changed.
+    differences: list[Difference] = field(default_factory=list)
 
 
 @dataclass
@@ -74,15 +84,20 @@ class Tracker:
         node = self._went_on(data)
         result = _result(data)
         node.done += 1
-        node.changed += bool(result.get("changed"))
-        facts = result.get("ansible_facts")
-        if isinstance(facts, Mapping) and isinstance(facts.get(_FINDINGS), list):
-            node.findings = [finding for finding in facts[_FINDINGS] if isinstance(finding, dict)]
-        return f"   {node.name}: changed: {self.task}" if result.get("changed") else ""
+        if isinstance(facts := result.get("ansible_facts"), Mapping):
+            _keep(node, facts)
+        return self._changed(node, data)
 
     def _skipped(self, data: Mapping[str, Any]) -> str:
         self._went_on(data)
         return ""
+
+    def _changed(self, node: NodeRun, data: Mapping[str, Any]) -> str:
+        if not _result(data).get("changed"):
+            return ""
+        node.changed += 1
+        node.differences += differences(data, str(data.get("role") or self.stage))
+        return f"   {node.name}: changed: {self.task}"
 
     def _failed(self, data: Mapping[str, Any]) -> str:
         if data.get("ignore_errors"):
@@ -134,6 +149,14 @@ _HANDLERS = {
     "runner_on_unreachable": Tracker._unreachable,  # noqa: SLF001
     "playbook_on_stats": Tracker._ended,  # noqa: SLF001
 }
+
+
+def _keep(node: NodeRun, facts: Mapping[str, Any]) -> None:
+    for fact, place in _TOLD.items():
+        if isinstance(facts.get(fact), list):
+            setattr(node, place, [item for item in facts[fact] if isinstance(item, dict)])
+    if isinstance(facts.get(_SUMMARY), dict):
+        node.summary = facts[_SUMMARY]
 
 
 def _result(data: Mapping[str, Any]) -> Mapping[str, Any]:

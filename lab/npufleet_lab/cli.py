@@ -18,6 +18,7 @@ from npufleet_lab.errors import LabError
 from npufleet_lab.lab import Lab
 from npufleet_lab.node.faults import USAGE
 from npufleet_lab.node_spec import assign
+from npufleet_lab.systems import SYSTEMS
 
 app = typer.Typer(
     name="lab", help="Simulated DevServer nodes on this machine.", no_args_is_help=True, add_completion=False
@@ -58,7 +59,9 @@ def _words(text: str) -> list[str]:
 @app.command()
 def up(
     count: Annotated[int, typer.Option("-n", "--nodes", min=1, max=16, help="How many nodes.")] = 2,
-    systems: Annotated[str, typer.Option("--os", help="Node systems in turn: debian12, hce2.")] = _DEFAULT_SYSTEMS,
+    systems: Annotated[
+        str, typer.Option("--os", help=f"Node systems in turn: {', '.join(SYSTEMS)}.")
+    ] = _DEFAULT_SYSTEMS,
     chip: Annotated[str, typer.Option(help="Chip families in turn: 910B3, 910A, 310P3, A3.")] = "910B3",
     driver: Annotated[str, typer.Option(help="Driver versions in turn, as 24.1.0 or 23.0.7.")] = "24.1.0",
 ) -> None:

@@ -1,4 +1,4 @@
-"""A Debian package folder for apt: what a node needs to install a container engine without an uplink."""
+"""A Debian package folder for apt: what a node needs to install an engine or a firewall without an uplink."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pathlib import Path
 from npufleet_lab import apt
 from npufleet_lab.run import run
 
-ENGINE_PACKAGE = "docker.io"
+# Beside the engine, what servers have in front of it: some neither, some one, some both.
+PACKAGES = ("docker.io", "nftables", "firewalld")
 
 
 def build(folder: Path, node_status: Path) -> list[Path]:
-    """Download the engine's packages that the node image lacks, and index them; returns the files."""
-    archives = apt.download_closure([ENGINE_PACKAGE], node_status, folder)
+    """Download the packages that the node image lacks, with all they need, and index them; returns the files."""
+    archives = apt.download_closure(PACKAGES, node_status, folder)
     stanzas = [_stanza(path) for path in archives]
     index = "\n".join(stanzas).encode()
     (folder / "Packages").write_bytes(index)

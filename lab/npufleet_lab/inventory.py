@@ -26,6 +26,10 @@ def document(config: LabConfig, found: list[Node], repository: str, image_archiv
         "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_ssh_private_key_file": str(nodes.user_key(config).private),
         "ansible_ssh_common_args": f"-o UserKnownHostsFile={known_hosts} -o StrictHostKeyChecking=yes",
+        # The machine's clock is the nodes' clock, and who keeps it there is no fault of theirs.
+        "agent_health_rules": {"clock": {"unsynchronised": "healthy"}},
+        # Nodes have the machine's own clock, which no service of theirs may set.
+        "preflight_severities": {"time-service": "off"},
         "images_archives": [{"name": busybox.IMAGE_NAME, "archive": str(image_archive)}],
     }
     hosts = {node.name: _host(node, repository) for node in found}
@@ -37,7 +41,7 @@ def _host(node: Node, repository: str) -> dict[str, Any]:
         "ansible_host": node.management_address,
         "preflight_expected_npus": FAMILIES[node.spec.chip].npu_count(),
         "nic_env_address": node.peer_address,
-        "docker_repository_url": f"http://{repository}/{_REPOSITORY_PATH[node.spec.os]}",
+        "docker_repository_url": f"http://{repository}/{_REPOSITORY_PATH[node.spec.image]}",
     }
 
 

@@ -25,10 +25,11 @@ from npufleet_lab.config import LabConfig
 from npufleet_lab.errors import LabError, LabUsageError
 from npufleet_lab.image import NodeImage
 from npufleet_lab.network import LabNetworks
-from npufleet_lab.node_spec import OPERATING_SYSTEMS, NodeSpec
+from npufleet_lab.node_spec import NodeSpec
 from npufleet_lab.nodes import Node
 from npufleet_lab.packages import Served
 from npufleet_lab.progress import Progress
+from npufleet_lab.systems import IMAGES
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -46,6 +47,11 @@ class Materials:
     images: dict[str, NodeImage]
     served: Served
 
+    @property
+    def any_image(self) -> NodeImage:
+        """One that can serve files: each has Python."""
+        return next(iter(self.images.values()))
+
 
 class Lab:
     """Simulated nodes of one name; everything that exists is read from the engine, nothing is remembered here."""
@@ -62,9 +68,9 @@ class Lab:
 
     def _up(self, specs: Sequence[NodeSpec]) -> list[Node]:
         client = engine.ensure(self.config, self.progress)
-        materials = self._materials(client)
+        materials = self._materials(client, tuple(dict.fromkeys(spec.image for spec in specs)))
         networks = network.ensure(client, self.config)
-        address = repository.ensure(client, self.config, materials.images["debian12"], networks, materials.served)
+        address = repository.ensure(client, self.config, materials.any_image, networks, materials.served)
         self._remove_others(client, specs)
         self._boot_all(client, specs, materials, networks)
         found = nodes.find_all(client, self.config)
@@ -115,19 +121,20 @@ class Lab:
         nodes.restart(node)
         return self.node(name)
 
-    def _materials(self, client: DockerClient) -> Materials:
+    def _materials(self, client: DockerClient, names: Sequence[str]) -> Materials:
+        """Build what these nodes need and is not there yet; what other labs of this version need stays."""
         apt.require_apt()
         if apt.lists_are_missing():
             with self.progress.step("read the package lists"):
                 apt.update_lists()
-        planned = [image.planned(self.config, name) for name in OPERATING_SYSTEMS]
-        if not all(image.exists(client, each) for each in planned):
+        planned = {name: image.planned(self.config, name) for name in IMAGES}
+        if not all(image.exists(client, planned[name]) for name in names):
             machine.require_disk(self.config.home)
             self._install_programs()
         build = lambda name: image.ensure(client, self.config, name, self.progress)  # noqa: E731
-        images = dict(zip(OPERATING_SYSTEMS, _in_parallel(build, OPERATING_SYSTEMS), strict=True))
-        served = packages.ensure(self.config, images, self.progress)
-        cache.prune(client, self.config, keep=[served.folder.parent, *(each.folder for each in images.values())])
+        images = dict(zip(names, _in_parallel(build, names), strict=True))
+        served = packages.ensure(self.config, planned, names, self.progress)
+        cache.prune(client, self.config, keep=[served.folder.parent, *(each.folder for each in planned.values())])
         return Materials(images, served)
 
     def _install_programs(self) -> None:
@@ -155,7 +162,7 @@ class Lab:
             with self.progress.step(
                 f"boot {nodes.node_name(self.config, spec.number)} ({spec.os}, {spec.chip}, driver {spec.driver})"
             ):
-                nodes.start(node or nodes.create(client, self.config, spec, materials.images[spec.os], networks))
+                nodes.start(node or nodes.create(client, self.config, spec, materials.images[spec.image], networks))
 
         nodes.user_key(self.config)  # made once, before threads ask for it
         _in_parallel(boot, specs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from npufleet_lab import driver_tree
+from npufleet_lab import driver_tree, systems
 from npufleet_lab.files import FileSet
 from npufleet_lab.keys import KeyPair
 from npufleet_lab.node import state
@@ -91,6 +91,7 @@ def everything(spec: NodeSpec, identity: NodeIdentity) -> FileSet:
     files.add_directory("/var/lib/npufleet-lab")
     files.add(str(state.STATE_FILE), json.dumps(initial, indent=1))
     driver_tree.add(files, spec, initial)
+    systems.add(files, spec.os)
     _add_units(files)
     _add_ssh(files, identity)
     return files

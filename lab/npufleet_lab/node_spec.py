@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 
 from npufleet_lab.errors import LabUsageError
 from npufleet_lab.node.chips import FAMILIES
+from npufleet_lab.systems import SYSTEMS, image_of
 
-OPERATING_SYSTEMS = ("debian12", "hce2")
 _DRIVER = re.compile(r"^2[2-9]\.\d+(\.\w+)+$")
 
 # Odd on purpose, and different on every node: nothing may guess an interface's name.
@@ -33,6 +33,11 @@ class NodeSpec:
     @classmethod
     def from_label(cls, text: str) -> NodeSpec:
         return cls(**json.loads(text))
+
+    @property
+    def image(self) -> str:
+        """Which root file system it is booted from."""
+        return image_of(self.os)
 
     @property
     def management_interface(self) -> str:
@@ -63,7 +68,7 @@ def _check(what: str, values: list[str], allowed: Iterable[str]) -> None:
 
 def assign(numbers: list[int], systems: list[str], chips: list[str], drivers: list[str]) -> list[NodeSpec]:
     """Give node 1, 2, ... the first, second, ... entry of each list, starting over when a list is short."""
-    _check("node system", systems, OPERATING_SYSTEMS)
+    _check("node system", systems, SYSTEMS)
     _check("chip family", chips, FAMILIES)
     for driver in drivers:
         if not _DRIVER.match(driver):

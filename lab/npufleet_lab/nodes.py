@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _READY_TIMEOUT_S = 90
 _STOP_TIMEOUT_S = 20
+_EXIT_WAIT_S = 60
 # systemd needs to write its own control groups; on cgroup v1 each hierarchy is a mount of its own. The boot id is the
 # machine's: a node gets one of its own at every boot, for that is how everybody tells that a machine was rebooted.
 _INIT = """
@@ -49,9 +50,19 @@ class Node:
 
     def execute(self, argv: list[str]) -> tuple[int, str]:
         """Run a command on the node by the back door, which needs neither network nor sshd."""
-        status, output = self.container.exec_run(argv)
-        assert isinstance(output, bytes)  # neither streamed nor split
-        return int(status or 0), output.decode(errors="replace")
+        client = self.container.client
+        assert client is not None  # every container here was read from an engine
+        command = client.api.exec_create(self.container.id, argv)["Id"]
+        output: bytes = client.api.exec_start(command)
+        deadline = time.monotonic() + _EXIT_WAIT_S
+        while (ended := client.api.exec_inspect(command))["ExitCode"] is None:
+            # On a busy machine the engine closes the output before it knows how the command ended.
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"{self.name} did not end {argv[0]} within {_EXIT_WAIT_S} s.", "See `npufleet lab logs`."
+                )
+            time.sleep(0.05)
+        return int(ended["ExitCode"]), output.decode(errors="replace")
 
 
 def node_name(config: LabConfig, number: int) -> str:
@@ -160,9 +171,17 @@ def wait_ready(node: Node) -> None:
         if node.container.status == "exited" or _boot_failed(node):
             break
         time.sleep(0.2)
-    raise LabError(
-        f"Node {node.name} did not come up. Its boot said:\n{_boot_log(node)}", f"See `npufleet lab logs {node.name}`."
-    )
+    raise _not_up(node)
+
+
+def _not_up(node: Node) -> LabError:
+    if node.running and "inotify object: Too many open files" in node.execute(["journalctl", "-b", "--no-pager"])[1]:
+        return LabError(
+            f"Node {node.name} did not come up: this machine has no inotify instances left, and every node needs ten.",
+            "Remove nodes or labs that you do not need, or allow more: sysctl -w fs.inotify.max_user_instances=1024",
+        )
+    said = f"Node {node.name} did not come up. Its boot said:\n{_boot_log(node)}"
+    return LabError(said, f"See `npufleet lab logs {node.name}`.")
 
 
 def _boot_failed(node: Node) -> bool:

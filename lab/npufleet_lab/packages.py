@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,11 @@ from npufleet_lab.progress import Progress
 
 DEB_PATH = "deb"
 RPM_PATH = "rpm"
+_WHAT = {
+    "busybox": ("pack the test image", ""),
+    "debian12": ("collect the packages that the lab serves to apt", "10-30 s"),
+    "hce2": ("collect the packages that the lab serves to dnf", "10-40 s"),
+}
 
 
 @dataclass(frozen=True)
@@ -25,18 +31,33 @@ class Served:
     image_archive: Path
 
 
-def ensure(config: LabConfig, images: dict[str, NodeImage], progress: Progress) -> Served:
-    folder = config.cache_dir / f"packages-{_key(images)}"
+def ensure(config: LabConfig, planned: dict[str, NodeImage], wanted: Sequence[str], progress: Progress) -> Served:
+    """Collect what nodes of the `wanted` images install; `planned` are all images, which share one folder."""
+    folder = config.cache_dir / f"packages-{_key(planned)}"
     served = Served(folder / "www", folder / "npufleet-lab-busybox.tar")
-    if (folder / "complete").is_file():
-        return served
-    shutil.rmtree(folder, ignore_errors=True)
-    with progress.step("collect the packages that the lab serves to its nodes", "20-60 s"):
-        deb_repository.build(served.folder / DEB_PATH, images["debian12"].status)
-        rpm_repository.build(served.folder / RPM_PATH, images["hce2"].status, folder / "work")
-        busybox.build(served.image_archive, folder / "work")
-    (folder / "complete").touch()
+    for part in ("busybox", *wanted):
+        marker = folder / f"complete-{part}"
+        if not marker.is_file():
+            with progress.step(*_WHAT[part]):
+                _build(part, served, planned)
+            marker.touch()
     return served
+
+
+def _build(part: str, served: Served, planned: dict[str, NodeImage]) -> None:
+    """One part, anew: an earlier attempt may have left half of it."""
+    work = served.folder.parent / f"work-{part}"
+    target = served.folder / {"debian12": DEB_PATH, "hce2": RPM_PATH}.get(part, "")
+    shutil.rmtree(work, ignore_errors=True)
+    served.folder.mkdir(parents=True, exist_ok=True)
+    if part == "busybox":
+        busybox.build(served.image_archive, work)
+        return
+    shutil.rmtree(target, ignore_errors=True)
+    if part == "debian12":
+        deb_repository.build(target, planned[part].status)
+    else:
+        rpm_repository.build(target, planned[part].status, work)
 
 
 def _key(images: dict[str, NodeImage]) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from npufleet_lab import nodes
 from npufleet_lab.config import LabConfig
+from npufleet_lab.errors import LabError
 from npufleet_lab.node.state import NO_FAULTS, STATE_FILE, health_word
 from npufleet_lab.nodes import Node
 
@@ -64,7 +65,12 @@ def _state(node: Node) -> dict[str, Any]:
     if not node.running:
         return {}
     code, output = node.execute(["cat", str(STATE_FILE)])
-    return dict(json.loads(output)) if code == 0 else {}
+    try:
+        return dict(json.loads(output)) if code == 0 else {}
+    except ValueError:
+        raise LabError(
+            f"The state of {node.name} cannot be read: {output[:60]!r}.", "Boot it anew: npufleet lab restart."
+        ) from None
 
 
 def _describe(key: str, value: Any) -> str:

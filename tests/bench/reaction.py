@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from dataclasses import dataclass
+from http.client import HTTPSConnection
 
 from bench import measure
 from support.loopback import Site
@@ -14,9 +16,13 @@ HANG_PATHS = ("/healthz", "/readyz", "/metrics", "/v1/health", "/v1/npus", "/v1/
 
 @dataclass(frozen=True)
 class Reaction:
-    """Seconds from the moment the tool would say it to the answer that tells it; `tool_s` is that round's npu-smi."""
+    """Seconds from the moment the tool would say it to the answer that tells it; `tool_s` is that round's npu-smi.
+
+    `event_s` is how long it took until /v1/events had it.
+    """
 
     seconds: float
+    event_s: float
     tool_s: float
     interval_s: float
 
@@ -28,20 +34,31 @@ class Reaction:
 
 def fault(site: Site, interval_s: float, npu: int) -> Reaction:
     """Cause it at any moment of a round; look every few milliseconds."""
-    time.sleep(random.uniform(0, interval_s))  # noqa: S311  # no secret
+    time.sleep(random.uniform(0, interval_s))
     connection = site.connect()
+    newest = site.json("/v1/events?limit=10000")["next"]
     began = time.monotonic()
     site.fault(f"npu={npu}", "health=Critical", "code=80E01801")
-    while site.get("/readyz", connection)[0] == 200:
+    seconds = event_s = 0.0
+    while not (seconds and event_s):
         time.sleep(0.005)
-        if time.monotonic() - began > 20 * interval_s:
+        waited = time.monotonic() - began
+        if waited > 20 * interval_s:
             raise RuntimeError("the fault was never told")
-    seconds = time.monotonic() - began
+        if not seconds and site.get("/readyz", connection)[0] != 200:
+            seconds = time.monotonic() - began
+        if not event_s and _has_event(site, connection, newest, f"npu/{npu}"):
+            event_s = time.monotonic() - began
     tool_s = _tool_s(site)
     site.fault("heal")
     while site.get("/readyz", connection)[0] != 200:
         time.sleep(0.1)
-    return Reaction(seconds, tool_s, interval_s)
+    return Reaction(seconds, event_s, tool_s, interval_s)
+
+
+def _has_event(site: Site, connection: HTTPSConnection, after: int, subject: str) -> bool:
+    page = json.loads(site.get(f"/v1/events?after={after}", connection)[1])
+    return any(event["subject"] == subject for event in page["events"])
 
 
 def _tool_s(site: Site) -> float:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +136,46 @@ def test_dry_run_changes_nothing(checkout: Path) -> None:
     code, document, _ = prepare(checkout, "--check", "--limit", "a")
     assert code == 0
     assert [(node["node"], node["changed"]) for node in document["data"]["nodes"]] == [("a", 0)]
+
+
+WAITING = """
+- name: Prepare
+  hosts: npu_nodes
+  gather_facts: false
+  tasks:
+    - name: Come this far
+      ansible.builtin.command: "true"
+    - name: Wait for the end
+      ansible.builtin.command: sleep 60
+"""
+
+
+@pytest.mark.parametrize(("number", "state"), [(signal.SIGTERM, "interrupted"), (signal.SIGKILL, "running")])
+def test_a_run_that_is_ended_leaves_a_record_of_how_far_it_came(checkout: Path, number: int, state: str) -> None:
+    """SIGKILL leaves no time to write that it struck: `running` with a process that is gone says it."""
+    (checkout / "site.yml").write_text(WAITING, encoding="utf-8")
+    run = subprocess.Popen(
+        [sys.executable, "-m", "npufleet", "-i", "hosts.yml", "prepare"],
+        cwd=checkout, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env={**os.environ, "NPUFLEET_HOME": str(checkout), "ANSIBLE_LOCAL_TEMP": str(checkout / "tmp")},
+    )  # fmt: skip
+    came = {"a": ("Wait for the end", 1), "b": ("Wait for the end", 1)}
+    deadline = time.monotonic() + 60
+    while tasks_of(checkout) != came and time.monotonic() < deadline:
+        time.sleep(0.2)
+    run.send_signal(number)
+    run.wait(timeout=60)
+    assert tasks_of(checkout) == came
+    assert record_of(checkout)["state"] == state
+    assert record_of(checkout)["pid"] == run.pid
+
+
+def record_of(checkout: Path) -> dict[str, Any]:
+    for path in (checkout / "build" / "runs").glob("*/run.json"):
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return found
+    return {}
+
+
+def tasks_of(checkout: Path) -> dict[str, tuple[str, int]]:
+    return {name: (node["task"], node["done"]) for name, node in record_of(checkout).get("nodes", {}).items()}

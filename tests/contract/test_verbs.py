@@ -172,7 +172,7 @@ def test_logs_by_name_and_with_its_node(lab: dict[str, Agent], call: Call) -> No
 def test_logs_of_nobody(lab: dict[str, Agent], call: Call) -> None:
     code, _, err = call("logs", "train-2")
     assert code == 1
-    assert "Did you mean train-1" in err
+    assert "Did you mean train-1" in " ".join(err.split())
 
 
 def test_stop(lab: dict[str, Agent], call: Call) -> None:

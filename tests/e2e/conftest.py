@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.fleet import Fleet, booted
-from support.nodes import Node
+from support.fleet import Fleet, booted, failures
+from support.nodes import Node, wait_until
+from support.workloads import ready, sweep
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +50,7 @@ def first_run(fleet: Fleet, bare_state: object) -> tuple[subprocess.CompletedPro
 def prepared(fleet: Fleet, first_run: tuple[subprocess.CompletedProcess[str], object]) -> Fleet:
     """Nodes on which site.yml ran; nothing else has touched them."""
     done, _ = first_run
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.returncode == 0, failures(done)
     return fleet
 
 
@@ -65,3 +66,12 @@ def metadata_is_local(fleet: Fleet) -> None:
 def node(request: pytest.FixtureRequest, prepared: Fleet) -> Node:
     index: int = request.param
     return prepared.nodes[index]
+
+
+@pytest.fixture
+def clean(node: Node) -> Iterator[Node]:
+    """The node with no workload before and after; on a busy machine its probe may be late, and it says so."""
+    sweep(node)
+    wait_until("node ready", 60, lambda: ready(node))
+    yield node
+    sweep(node)

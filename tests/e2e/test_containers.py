@@ -2,35 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from support.nodes import Node, wait_until
-
-IMAGE = "npufleet-lab/busybox:1"
-SLEEP = ["sleep", "86400"]
-MAIN_PID = "systemctl show -p MainPID --value npu-agent"
-
-
-def start(node: Node, name: str, npus: object, **more: object) -> dict[str, object]:
-    answer = node.put_workload(name, image=IMAGE, npus=npus, command=SLEEP, **more)
-    assert answer.status_code == 201, answer.text
-    wait_until(f"{name} runs", 20, lambda: node.get(f"/v1/workloads/{name}")["state"] == "running")
-    return dict(node.get(f"/v1/workloads/{name}"))
-
-
-@pytest.fixture
-def clean(node: Node) -> Iterator[Node]:
-    """The node with no workload before and after."""
-
-    def sweep() -> None:
-        for workload in node.get("/v1/workloads")["workloads"]:
-            node.remove_workload(workload["name"])
-
-    sweep()
-    yield node
-    sweep()
+from support.workloads import IMAGE, SLEEP, kill_agent, start
 
 
 def test_container_sees_exactly_its_devices(clean: Node) -> None:
@@ -142,23 +117,11 @@ def test_what_the_manual_warns_of_is_refused(clean: Node, change: dict[str, obje
 def test_containers_outlive_the_agent(clean: Node) -> None:
     start(clean, "steady", [1])
     before = clean.containers()["npufleet-steady"]["State"]
-    old = clean.run(MAIN_PID).strip()
-    clean.run(f"kill -9 {old}")
-    wait_until("another agent runs", 30, lambda: clean.run(MAIN_PID).strip() not in {old, "0"})
-    wait_until("node ready", 30, lambda: ready(clean))
+    kill_agent(clean)
     after = clean.containers()["npufleet-steady"]["State"]
     assert (after["Pid"], after["StartedAt"]) == (before["Pid"], before["StartedAt"])
     assert clean.get("/v1/workloads/steady")["state"] == "running"
     assert clean.put_workload("other", image=IMAGE, npus=[1], command=SLEEP).json()["holder"]["name"] == "steady"
-
-
-def ready(node: Node) -> bool:
-    import requests
-
-    try:
-        return node.http("GET", "/readyz").status_code == 200
-    except requests.ConnectionError:
-        return False
 
 
 def test_logs_are_what_the_container_printed(clean: Node) -> None:

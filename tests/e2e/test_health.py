@@ -1,23 +1,50 @@
-"""The agent tells the truth: a bad NPU takes the node out, a healed one brings it back, silence is not health."""
+"""The agent tells the truth: every fault has a state, a reason and an action, and what happened is written down."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 import requests
+import yaml
 
 from support.fleet import Fleet
 from support.nodes import Node, wait_until
 
+PLATFORM_FILE = "/opt/cloud/node/npu_status.yaml"
+FILES = "/etc/npufleet/agent.yaml /etc/npufleet/health.yaml"
 
-@pytest.fixture
-def healthy(prepared: Fleet, node: Node) -> Iterator[Node]:
-    prepared.fault(node, "heal")
-    wait_until("ready", 40, lambda: node.http("GET", "/readyz").status_code == 200)
-    yield node
-    prepared.fault(node, "heal")
-    wait_until("ready again", 40, lambda: node.http("GET", "/readyz").status_code == 200)
+# Faults of single NPUs, all at once: what is injected, which component, state, action, and words of the reason.
+NPU_FAULTS = [
+    ("npu=0 health=Critical code=80E01801", "npu/0", "unhealthy", "restart-workload", "uncorrectable (multi-bit)"),
+    ("npu=1 code=80E3A203", "npu/1", "unhealthy", "reset-npu", "current cannot be measured"),
+    ("npu=2 code=80818C00", "npu/2", "unhealthy", "replace-hardware", "npu-smi reports Warning, code 80818C00"),
+    ("npu=3 code=80C98000", "npu/3", "degraded", "restart-workload", "AI core"),
+    ("npu=4 code=8C084E00", "npu/4", "degraded", "reset-npu-when-idle", "no sign of life"),
+    ("npu=5 health=Alarm", "npu/5", "unhealthy", "reset-npu-when-idle", "without an error code"),
+    ("npu=6 health=UNKNOWN", "npu/6", "unknown", "check-driver", "UNKNOWN"),
+    ("npu=7 temperature=105", "npu/7", "unhealthy", "fix-configuration", "105 C"),
+    ("npu=6 link=DOWN", "npu-network/6", "unhealthy", "fix-configuration", "link-down: it has lasted longer than 3 s"),
+    ("npu=7 net_health=Unreachable", "npu-network/7", "degraded", "fix-configuration", "says Unreachable"),
+]
+# Faults of the tools and the bus, one after the other.
+TOOL_FAULTS = [
+    ("drop-card 5", "npu/5", "unhealthy", "reboot-node", "the card has dropped out"),
+    ("drop-card 5", "npu-count", "unhealthy", "reboot-node", "lists 7 of 8 NPUs; missing: 5"),
+    ("not-ready", "driver", "unhealthy", "check-driver", "the driver is not ready"),
+    ("not-ready", "npu/0", "unknown", "check-driver", "last seen"),
+    ("occupied", "npu/0", "unknown", "fix-configuration", "-8020"),
+    ("garbage", "npu/7", "unknown", "none", "last seen"),
+    ("garbage binary", "probe", "unknown", "none", "last good answer"),
+    ("garbage empty", "probe", "unknown", "none", "last good answer"),
+    ("hang", "npu/0", "unknown", "check-driver", "did not answer within"),
+]  # fmt: skip
+
+
+def ready(node: Node) -> bool:
+    return node.http("GET", "/readyz").status_code == 200
 
 
 def not_ready(node: Node) -> dict[str, object] | None:
@@ -25,17 +52,57 @@ def not_ready(node: Node) -> dict[str, object] | None:
     return dict(answer.json()) if answer.status_code == 503 else None
 
 
-def component(node: Node, name: str) -> dict[str, str]:
-    return next(dict(c) for c in node.get("/v1/health")["components"] if c["name"] == name)
+def components(node: Node) -> dict[str, dict[str, Any]]:
+    return {c["name"]: dict(c) for c in node.get("/v1/health")["components"]}
+
+
+def restart(node: Node) -> None:
+    node.run("systemctl restart npu-agent")
+    wait_until("ready after the restart", 40, lambda: ready(node))
+
+
+@pytest.fixture
+def healthy(prepared: Fleet, node: Node) -> Iterator[Node]:
+    prepared.fault(node, "heal")
+    wait_until("ready", 40, lambda: ready(node))
+    yield node
+    prepared.fault(node, "heal")
+    wait_until("ready again", 40, lambda: ready(node))
+
+
+@pytest.fixture(scope="module")
+def quick(prepared: Fleet) -> Iterator[Node]:
+    """A node whose agent looks every other second, by a short rule of the site, and keeps the platform file."""
+    node = prepared.nodes[1]
+    prepared.fault(node, "heal")
+    node.run(f"mkdir -p /root/kept && cp -p {FILES} /root/kept/")
+    settings = yaml.safe_load(node.run("cat /etc/npufleet/agent.yaml"))
+    settings["probe"] = {"fast_interval_s": 2, "slow_interval_s": 4, "timeout_s": 4}
+    settings["platform_file"] = PLATFORM_FILE
+    rules = yaml.safe_load(node.run("cat /etc/npufleet/health.yaml")) or {}
+    rules["duration"] = {"npu-link-down": {"lasts_s": 3, "recovers_s": 1}}
+    for path, content in zip(FILES.split(), (settings, rules), strict=True):
+        node.run(f"cat > {path} <<'END'\n{json.dumps(content)}\nEND")
+    restart(node)
+    yield node
+    prepared.fault(node, "heal")
+    node.run(f"cp -p /root/kept/* /etc/npufleet/ && rm -r /root/kept {PLATFORM_FILE}")
+    restart(node)
+
+
+def as_told(found: dict[str, dict[str, Any]], fault: Sequence[str]) -> bool:
+    _, name, state, action, words = fault
+    component = found.get(name, {})
+    return (component.get("state"), component.get("action")) == (state, action) and words in component["reason"]
 
 
 def test_alarm_takes_the_node_out_and_healing_brings_it_back(prepared: Fleet, healthy: Node) -> None:
     prepared.fault(healthy, "npu=3", "health=Alarm", "code=80E01801")
     answer = wait_until("readyz says 503", 30, lambda: not_ready(healthy))
     assert any("npu/3" in str(reason) and "80E01801" in str(reason) for reason in answer["reasons"]), answer  # type: ignore[attr-defined]
-    assert component(healthy, "npu/3")["state"] == "unhealthy"
-    assert component(healthy, "npu/3")["action"] != "none"
-    assert component(healthy, "npu/2")["state"] == "healthy"
+    found = components(healthy)
+    assert (found["npu/3"]["state"], found["npu/3"]["action"]) == ("unhealthy", "restart-workload")
+    assert found["npu/2"]["state"] == "healthy"
     metrics = healthy.api("GET", "/metrics").text
     lines = [
         line for line in metrics.splitlines() if line.startswith("npu_chip_info_health_status{") and 'id="3"' in line
@@ -46,33 +113,119 @@ def test_alarm_takes_the_node_out_and_healing_brings_it_back(prepared: Fleet, he
     assert refused.json()["code"] == "npu-unhealthy"
 
     prepared.fault(healthy, "heal")
-    wait_until("ready after healing", 40, lambda: healthy.http("GET", "/readyz").status_code == 200)
-    assert component(healthy, "npu/3")["state"] == "healthy"
+    wait_until("ready after healing", 40, lambda: ready(healthy))
+    assert components(healthy)["npu/3"]["state"] == "healthy"
 
 
-def test_a_hanging_tool_is_unknown_and_the_agent_still_answers(prepared: Fleet, healthy: Node) -> None:
-    prepared.fault(healthy, "hang")
-    wait_until("readyz says 503", 60, lambda: not_ready(healthy))
-    assert component(healthy, "npu/0")["state"] == "unknown"
-    assert healthy.http("GET", "/healthz").status_code == 200
-    assert healthy.get("/v1/npus")["age_s"] > 0
+def test_every_fault_of_an_npu_has_a_state_a_reason_and_an_action(prepared: Fleet, quick: Node) -> None:
+    for words in dict.fromkeys(fault[0] for fault in NPU_FAULTS):
+        prepared.fault(quick, *words.split(" "))
+    missing: list[Any] = []
+
+    def all_told() -> bool:
+        found = components(quick)
+        missing[:] = [(fault, found.get(fault[1])) for fault in NPU_FAULTS if not as_told(found, fault)]
+        return not missing
+
+    try:
+        wait_until("every fault is told", 40, all_told)
+    except AssertionError:
+        pytest.fail(json.dumps(missing, indent=1, ensure_ascii=False))
+    sick = components(quick)["npu/1"]
+    assert sick["resets"] == list(range(8))
+    assert sick["advice"].startswith("resetting NPU 1 resets all 8")
+    status = yaml.safe_load(quick.run(f"cat {PLATFORM_FILE}"))["resources"][0]["status"]
+    assert [one["errLevel"] for one in status] == ["L3", "L4", "L5", "L2", "L4", "L4", "L5", "L4"]
+    assert status[0]["errCodes"] == ["0x80E01801"]
+    prepared.fault(quick, "heal")
+    wait_until("ready after healing", 40, lambda: ready(quick))
+    assert {c["state"] for c in components(quick).values()} == {"healthy"}
 
 
-@pytest.mark.parametrize("fault", ["garbage", "occupied"])
-def test_an_unreadable_answer_is_not_health(prepared: Fleet, healthy: Node, fault: str) -> None:
-    prepared.fault(healthy, fault)
-    wait_until("readyz says 503", 40, lambda: not_ready(healthy))
-    assert component(healthy, "probe")["state"] != "healthy"
-    # A table that is cut off still shows its first rows; what it does not show is known for three intervals more.
-    wait_until("npu/7 is unknown", 20, lambda: component(healthy, "npu/7")["state"] == "unknown")
+@pytest.mark.parametrize("words", list(dict.fromkeys(fault[0] for fault in TOOL_FAULTS)))
+def test_every_fault_of_the_tools_has_a_state_a_reason_and_an_action(prepared: Fleet, quick: Node, words: str) -> None:
+    prepared.fault(quick, "heal")
+    prepared.fault(quick, *words.split(" "))
+    expected = [fault for fault in TOOL_FAULTS if fault[0] == words]
+    for fault in expected:
+        wait_until(f"{fault}", 30, lambda fault=fault: as_told(components(quick), fault))  # type: ignore[misc]
+    assert not_ready(quick)
+    assert quick.http("GET", "/healthz").status_code == 200
+    if expected[0][2] == "unknown":
+        status = yaml.safe_load(quick.run(f"cat {PLATFORM_FILE}"))["resources"][0]["status"]
+        assert not status[7]["health"]
 
 
-def test_a_card_that_fell_off_is_missed(prepared: Fleet, healthy: Node) -> None:
-    prepared.fault(healthy, "drop-card", "5")
-    wait_until("readyz says 503", 40, lambda: not_ready(healthy))
-    assert component(healthy, "npu-count")["state"] == "unhealthy"
-    assert component(healthy, "npu/5")["state"] != "healthy"
-    assert component(healthy, "npu/4")["state"] == "healthy"
+def test_what_is_not_sick_stays_well(prepared: Fleet, quick: Node) -> None:
+    prepared.fault(quick, "heal")
+    prepared.fault(quick, "process", "npu=3", "pid=4711", "name=python", "mb=58593")
+    prepared.fault(quick, "npu=2", "code=81078603")
+    wait_until("the holder is named", 30, lambda: quick.get("/v1/npus")["npus"][3]["holder"])
+    wait_until("the code is known", 30, lambda: quick.get("/v1/npus")["npus"][2]["error_codes"])
+    found = components(quick)
+    assert {found[name]["state"] for name in ("npu/2", "npu/3", "probe")} == {"healthy"}
+    prepared.fault(quick, "heal")
+
+
+class Follower:
+    """Reads server-sent events as `curl -N` would."""
+
+    def __init__(self, node: Node, last: int) -> None:
+        headers = {"Authorization": f"Bearer {node.token('view')}", "Last-Event-ID": str(last)}
+        url = f"https://{node.address}:{node.port}/v1/events?follow=1"
+        self._answer = requests.get(url, headers=headers, verify=str(node.pki / "ca.crt"), stream=True, timeout=60)
+        assert self._answer.headers["content-type"].startswith("text/event-stream")
+        self._lines = self._answer.iter_lines()
+        self.seen: list[dict[str, Any]] = []
+
+    def until(self, kind: str, subject: str, words: str = "") -> dict[str, Any]:
+        for line in self._lines:
+            if line.startswith(b"data: "):
+                event = json.loads(line[6:])
+                self.seen.append(event)
+                if (event["kind"], event["subject"]) == (kind, subject) and words in event["message"]:
+                    return dict(event)
+        raise AssertionError(f"the stream ended before {kind} {subject} {words}: {self.seen}")
+
+
+def test_events_are_seen_in_order_and_a_restart_loses_nothing(prepared: Fleet, quick: Node) -> None:
+    wait_until("ready", 40, lambda: ready(quick))
+    follower = Follower(quick, quick.get("/v1/events")["newest"])
+    prepared.fault(quick, "npu=1", "code=80E3A203")
+    fault = follower.until("health", "npu/1", "unhealthy")
+    out = follower.until("ready", "node", "not ready")
+    assert fault["data"]["marks"] == ["80E3A203"]
+    assert fault["seq"] < out["seq"]
+    since = components(quick)["npu/1"]["since"]
+
+    quick.run("systemctl restart npu-agent")
+    follower.until("agent", "agent", "stops")
+    wait_until("it looked again", 40, lambda: components(quick)["npu/1"]["state"] == "unhealthy")
+    assert components(quick)["npu/1"]["since"] == since
+
+    again = Follower(quick, out["seq"])
+    again.until("agent", "agent", "has started")
+    prepared.fault(quick, "heal")
+    well = again.until("health", "npu/1", "healthy")
+    assert well["data"]["from"] == "unhealthy"
+    again.until("ready", "node", "is ready")
+    numbers = [event["seq"] for event in again.seen]
+    assert numbers == list(range(out["seq"] + 1, out["seq"] + 1 + len(numbers)))
+    assert quick.get("/v1/events?after=1")["gap"]
+
+
+def test_an_agent_that_was_killed_vouches_for_nothing(quick: Node) -> None:
+    wait_until("the file says healthy", 40, lambda: "errLevel: L0" in quick.run(f"cat {PLATFORM_FILE}"))
+    quick.run("systemctl stop npu-agent")
+    status = yaml.safe_load(quick.run(f"cat {PLATFORM_FILE}"))["resources"][0]["status"]
+    assert {(one["health"], one["errLevel"]) for one in status} == {(False, "L5")}
+    quick.run("systemctl start npu-agent")
+    wait_until("the file says healthy again", 40, lambda: "errLevel: L0" in quick.run(f"cat {PLATFORM_FILE}"))
+
+
+def test_a_fault_code_is_explained_on_the_node_and_over_the_api(node: Node) -> None:
+    assert "训练场景" in node.run("npu-agent faults 2162169857 --lang zh")
+    assert node.get("/v1/faults/0x80e01801")["action"] == "restart-workload"
 
 
 def test_the_api_asks_who_is_there(node: Node) -> None:

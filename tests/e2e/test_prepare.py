@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 
-from support.fleet import Fleet
+from support.fleet import Fleet, failures
 from support.nodes import Node, wait_until
 
 Run = tuple[subprocess.CompletedProcess[str], dict[str, dict[str, int]]]
@@ -13,7 +13,7 @@ Run = tuple[subprocess.CompletedProcess[str], dict[str, dict[str, int]]]
 
 def check_recap(run: Run, fleet: Fleet) -> None:
     done, recap = run
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert done.returncode == 0, failures(done)
     assert set(recap) >= {node.name for node in fleet.nodes}
     for node, counts in recap.items():
         assert counts["failed"] == counts["unreachable"] == 0, f"{node}: {counts}"

@@ -26,7 +26,7 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine() -> None:
             assert not pattern.search(line), f"{path}:{number}: {line.strip()[:120]}"
 
 
-@pytest.mark.parametrize("name", ["agent", "dev"])
+@pytest.mark.parametrize("name", ["agent", "bench", "dev"])
 def test_requirements_are_pinned_and_hashed(name: str) -> None:
     text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
     pins = re.findall(r"^[a-z0-9][\w.-]*==[^\s]+", text, re.MULTILINE)

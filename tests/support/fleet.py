@@ -9,10 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from npufleet_lab import nodes
+from npufleet_lab.config import LabConfig
+from npufleet_lab.lab import Lab
 from support.nodes import Node, nodes_of
 from support.repo import ROOT
 
@@ -39,6 +44,18 @@ class Fleet:
             stdin=subprocess.DEVNULL,
         )
 
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """A command that goes on while the test does something to the nodes."""
+        return subprocess.Popen(
+            [str(BIN / arguments[0]), *arguments[1:]],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def playbook(self, name: str, *options: str) -> tuple[subprocess.CompletedProcess[str], Recap]:
         """Run a playbook; give the process and its recap by node."""
         done = self.command("ansible-playbook", "-i", str(self.inventory), name, *options)
@@ -54,9 +71,40 @@ class Fleet:
         assert done.stdout.strip(), done.stderr
         return done.returncode, json.loads(done.stdout)
 
+    def overlaid(self, folder: Path, variables: dict[str, dict[str, Any]]) -> Fleet:
+        """The same nodes in an inventory of its own, where some have other variables."""
+        content = yaml.safe_load((self.inventory / "hosts.yml").read_text(encoding="utf-8"))
+        for name, own in variables.items():
+            content["npu_nodes"]["hosts"][name].update(own)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "hosts.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
+        return replace(self, inventory=folder)
+
+    def variable(self, node: Node, name: str) -> Any:
+        """What the lab's inventory says of one node."""
+        group = yaml.safe_load((self.inventory / "hosts.yml").read_text(encoding="utf-8"))["npu_nodes"]
+        return {**group["vars"], **group["hosts"][node.name]}[name]
+
+    def power_off(self, node: Node) -> None:
+        """As if the plug was pulled; it stays down until it is switched on."""
+        self._lab().node(node.name).container.kill()
+
+    def power_on(self, node: Node) -> None:
+        nodes.start(self._lab().node(node.name))
+
+    def _lab(self) -> Lab:
+        return Lab(replace(LabConfig.from_environment(), name=self.environment["NPUFLEET_LAB_NAME"]))
+
     def fault(self, node: Node, *words: str) -> None:
         done = self.command("npufleet", "lab", "fault", node.name, *words)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def failures(done: subprocess.CompletedProcess[str]) -> str:
+    """What a reader of a failed playbook wants first: the failed tasks, then how it ended."""
+    tasks = re.split(r"^(?=(?:TASK|PLAY) )", done.stdout, flags=re.MULTILINE)
+    failed = [task for task in tasks if re.search(r"^(?:fatal|failed): ", task, re.MULTILINE)]
+    return "\n".join([*failed, done.stdout[-1500:], done.stderr[-2000:]])
 
 
 def lab_name(suite: str) -> str:

@@ -1,4 +1,4 @@
-"""The built agent on loopback, with TLS, a token, and an npu-smi that asks the lab's simulator: no node is needed."""
+"""The built agent on loopback, with TLS, a token, and tools that ask the lab's simulator: no node is needed."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ SIMULATOR = """#!{python} -IS
 import sys
 from pathlib import Path
 sys.path.insert(0, {lab!r})
-from npufleet_lab.node import misbehave, npu_smi, state
+from npufleet_lab.node import {tool}, misbehave, state
 now = misbehave.delay(lambda: state.read(Path({state!r})))
-output, status = npu_smi.answer(sys.argv[1:], now)
+output, status = {tool}.answer(sys.argv[1:], now)
 misbehave.emit(output, now)
 sys.exit(status)
 """
@@ -117,8 +117,11 @@ def make_site(folder: Path, *, chip: str = "A3", docker_socket: str | None = Non
     site = Site(folder, free_port())
     subprocess.run(CERTIFICATE.split(), cwd=folder, check=True, capture_output=True)
     state.write(state.initial(chip, "25.2.0"), folder / "npu.json")
-    simulator = SIMULATOR.format(python=sys.executable, lab=str(ROOT / "lab"), state=str(folder / "npu.json"))
-    _write(folder / "npu-smi", simulator).chmod(0o755)
+    for tool in ("npu_smi", "hccn"):
+        lab, kept = str(ROOT / "lab"), str(folder / "npu.json")
+        _write(folder / tool, SIMULATOR.format(python=sys.executable, lab=lab, state=kept, tool=tool)).chmod(0o755)
+    (folder / "facts").mkdir()
+    _write(folder / "facts/driver.json", json.dumps({"hccn_tool": str(folder / "hccn")}))
     digest = hashlib.sha256(TOKEN.encode()).hexdigest()
     tokens = {"tokens": [{"name": "test", "sha256": digest, "scopes": ["view"]}]}
     _write(folder / "tokens.json", json.dumps(tokens))
@@ -132,7 +135,7 @@ def make_site(folder: Path, *, chip: str = "A3", docker_socket: str | None = Non
         "run_dir": str(folder / "run"),
         "facts_dir": str(folder / "facts"),
         "docker_socket": docker_socket or str(folder / "no-docker.sock"),
-        "npu_smi": str(folder / "npu-smi"),
+        "npu_smi": str(folder / "npu_smi"),
         "probe": probe,
     }
     _write(folder / "agent.yaml", json.dumps(settings))  # JSON is YAML

@@ -55,6 +55,16 @@ class Node:
         assert done.returncode == 0, f"{self.name}: {command}\nexit {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def put(self, source: Path, target: str) -> None:
+        """Copy a file to the node."""
+        with source.open("rb") as stream:
+            subprocess.run(
+                ["ssh", *self.ssh_arguments, f"root@{self.address}", f"cat > {shlex.quote(target)}"],
+                stdin=stream,
+                timeout=60,
+                check=True,
+            )
+
     def token(self, scope: str) -> str:
         secret = (self.pki / "fleet.secret").read_text(encoding="utf-8").strip()
         digest = hmac.new(secret.encode(), f"npufleet-token-v1|{scope}|{self.name}".encode(), hashlib.sha256)

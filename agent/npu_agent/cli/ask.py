@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from npu_agent import api
 from npu_agent.cli import client
 from npu_agent.cli.result import FAILED, UNREACHABLE, Result, failure, table
 
+_GAP = "(what came between is no longer kept)"
 Command = Callable[[argparse.Namespace], Result]
 
 
@@ -51,7 +53,8 @@ def status(arguments: argparse.Namespace) -> Result:
 @_asks
 def health(arguments: argparse.Namespace) -> Result:
     verdict = client.get(arguments.socket, "/v1/health")
-    rows = [[c["name"], c["state"], c["since"], c["action"], c["reason"]] for c in verdict["components"]]
+    found = [api.Component.from_dict(item) for item in verdict["components"]]
+    rows = [[c.name, c.state, c.since, c.action, "; ".join(filter(None, (c.reason, c.advice)))] for c in found]
     text = table(["COMPONENT", "STATE", "SINCE", "ACTION", "REASON"], rows)
     return Result(verdict, text, 0 if verdict["ready"] else FAILED)
 
@@ -79,6 +82,33 @@ def logs(arguments: argparse.Namespace) -> Result:
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
     return Result()
+
+
+@_asks
+def events(arguments: argparse.Namespace) -> Result:
+    after = max(arguments.after, 0)
+    if arguments.follow:
+        for event in _followed(client.stream(arguments.socket, f"/v1/events?after={after}&follow=1", follow=True)):
+            print(json.dumps(event, ensure_ascii=False) if arguments.json else _event_line(event), flush=True)
+        return Result()
+    page = client.get(arguments.socket, f"/v1/events?after={after}")
+    lines = [_GAP] if page["gap"] else []
+    return Result(page, "\n".join([*lines, *map(_event_line, page["events"])]) or "Nothing has happened.")
+
+
+def _followed(chunks: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Take server-sent events apart: an empty line ends one, comments are passed over."""
+    waiting = b""
+    for chunk in chunks:
+        *blocks, waiting = (waiting + chunk).split(b"\n\n")
+        for block in blocks:
+            lines = [line[6:] for line in block.split(b"\n") if line.startswith(b"data: ")]
+            if lines:
+                yield json.loads(b"\n".join(lines))
+
+
+def _event_line(event: dict[str, Any]) -> str:
+    return f"{event['seq']}  {event['at']}  {event['kind']:<8}  {event['message']}" if "seq" in event else _GAP
 
 
 def _npu_table(cards: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from npu_agent import config, schema
 from npu_agent.config import Config, ConfigError
+from npu_agent.health import rules
 from npu_agent.http.server import tls_context
 
 FACTS = {"driver": "driver_mounts", "nic": "nic_env", "guard": "metadata_guard"}
@@ -34,6 +35,7 @@ def run(path: Path) -> list[Check]:
 
 def _all(settings: Config) -> Iterator[Check]:
     yield _try("policy", lambda: _policy(settings))
+    yield _try("health rules", lambda: _rules(settings))
     yield _try("tokens", lambda: _tokens(Path(settings.tokens_file)))
     yield _try("certificate", lambda: _certificate(settings))
     yield _try("state", lambda: _state(settings.database))
@@ -53,6 +55,12 @@ def _try(name: str, look: Callable[[], str]) -> Check:
 def _policy(settings: Config) -> str:
     policy = config.load_policy(Path(settings.policy_file))
     return f"images {', '.join(policy.allowed_images)}; mounts under {', '.join(policy.mount_roots)}"
+
+
+def _rules(settings: Config) -> str:
+    path = Path(settings.rules_file)
+    rules.read(path)
+    return str(path) if path.exists() else "the shipped ones"
 
 
 def _tokens(path: Path) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Optional, Protocol, TypeVar
 
 from npu_agent.facts import NodePaths
+from npu_agent.health import rules
+from npu_agent.health.rules import Rules
 from npu_agent.health.verdict import Verdict
+from npu_agent.kernel_clock import KernelClock
 from npu_agent.snapshot import Snapshot
 
 
@@ -19,7 +23,13 @@ class Context:
     paths: NodePaths
     expected_npus: Optional[int] = None
     fast_interval_s: float = 5.0
+    slow_interval_s: float = 60.0
     disk_paths: tuple[str, ...] = ()
+    rules: Rules = field(default_factory=rules.shipped)
+    now: Optional[datetime] = None
+    monotonic: float = 0.0
+    kernel_clock: Optional[KernelClock] = None
+    probe_duration_s: Optional[float] = None
 
 
 class Check(Protocol):

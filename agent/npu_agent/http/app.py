@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from npu_agent import api, auth
-from npu_agent.http import node, openapi, reply, workloads
+from npu_agent.http import cordon, events, faults, leases, node, openapi, reply, workloads
 from npu_agent.http.endpoint import Endpoint
 from npu_agent.http.service import Service
 from npu_agent.problem import ProblemError
@@ -39,6 +39,10 @@ def _document_bytes() -> bytes:
 ENDPOINTS: tuple[Endpoint, ...] = (
     *node.ENDPOINTS,
     *workloads.ENDPOINTS,
+    *events.ENDPOINTS,
+    *faults.ENDPOINTS,
+    *leases.ENDPOINTS,
+    *cordon.ENDPOINTS,
     Endpoint("GET", "/openapi.json", None, _document, "openapi", "This document", {200: "application/json"}),
 )
 

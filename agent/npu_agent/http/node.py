@@ -1,4 +1,4 @@
-"""What the loop has published: liveness, readiness, metrics, health, NPUs, leases."""
+"""What the loop has published: liveness, readiness, metrics, health, NPUs."""
 
 from __future__ import annotations
 
@@ -63,11 +63,6 @@ def _age_s(service: Service, now: Published) -> Optional[float]:
     return None if now.observed_monotonic is None else round(service.monotonic() - now.observed_monotonic, 3)
 
 
-async def leases(service: Service, _request: Request) -> Response:
-    found = await service.call(service.workloads.store.leases)
-    return reply.answer({"leases": [lease.to_dict() for lease in found]})
-
-
 VIEW = api.SCOPE_VIEW
 ENDPOINTS = (
     Endpoint(
@@ -82,5 +77,4 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/node", VIEW, node, "node", "The node and its agent", {200: "Node"}),
     Endpoint("GET", "/v1/health", VIEW, health, "health", "Every judged part of the node", {200: "HealthReport"}),
     Endpoint("GET", "/v1/npus", VIEW, npus, "npus", "Every NPU: state, readings, holder", {200: "NpuReport"}),
-    Endpoint("GET", "/v1/leases", VIEW, leases, "leases", "Which workload has which NPU", {200: "Leases"}),
 )  # fmt: skip

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from npu_agent import __version__, api, schema
+from npu_agent import __version__, api, api_events, schema
 from npu_agent.http.endpoint import Endpoint
 
 _PLAIN: dict[Any, dict[str, Any]] = {
@@ -27,10 +27,17 @@ _ENUMS = {
     ("HealthReport", "state"): api.HEALTH_STATES,
     ("Workload", "state"): api.WORKLOAD_STATES,
     ("Holder", "kind"): api.HOLDER_KINDS,
+    ("Event", "kind"): api_events.KINDS,
+    ("FaultInfo", "state"): api.HEALTH_STATES,
+    ("FaultInfo", "action"): api.ACTIONS,
+    ("ProbeStatus", "state"): api.HEALTH_STATES,
+    ("Drain", "state"): api.DRAIN_STATES,
 }
 _TYPES = (
     api.Problem, api.Holder, api.Component, api.HealthReport, api.Npu, api.NpuReport, api.Node,
-    api.Mount, api.Resolved, api.Workload, api.Lease,
+    api.Mount, api.Resolved, api.Workload, api.Lease, api.ProbeStatus, api.Progress, api.Reservation,
+    api.Cordon, api.Cordons, api.Drain,
+    api_events.Event, api_events.EventPage, api_events.FaultInfo,
 )  # fmt: skip
 _OPTIONAL_KEYS = {"Problem"}  # a problem document leaves out what does not apply
 _NO_CREDENTIAL = "Needs no credential."
@@ -65,15 +72,31 @@ def _of_type(cls: type[api.Wire]) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _listing(key: str, item: str) -> dict[str, Any]:
-    return {"type": "object", "properties": {key: {"type": "array", "items": _ref(item)}}, "required": [key]}
+def _listing(**items: str) -> dict[str, Any]:
+    lists = {key: {"type": "array", "items": _ref(item)} for key, item in items.items()}
+    return {"type": "object", "properties": lists, "required": list(items)}
+
+
+# What a request may hold: the schema that is published is the one that validates.
+_REQUESTS = {
+    "WorkloadSpec": "workload",
+    "ReservationRequest": "reservation",
+    "CordonRequest": "cordon",
+    "DrainRequest": "drain",
+}
 
 
 def schemas() -> dict[str, Any]:
     found: dict[str, Any] = {cls.__name__: _of_type(cls) for cls in _TYPES}
-    found["WorkloadSpec"] = {key: value for key, value in schema.load("workload").items() if key != "$schema"}
-    found["Workloads"] = _listing("workloads", "Workload")
-    found["Leases"] = _listing("leases", "Lease")
+    for name, kind in _REQUESTS.items():
+        found[name] = {key: value for key, value in schema.load(kind).items() if key != "$schema"}
+    found["Workloads"] = _listing(workloads="Workload")
+    found["Leases"] = _listing(leases="Lease", reservations="Reservation")
+    found["Cancelled"] = {
+        "type": "object",
+        "properties": {"reservation": {"type": "string"}, "cancelled": {"type": "boolean"}},
+        "required": ["reservation", "cancelled"],
+    }
     found["Liveness"] = {
         "type": "object",
         "properties": {"status": {"type": "string", "enum": ["ok", "stuck"]}, "cycle_age_s": {"type": "number"}},
@@ -88,9 +111,15 @@ def schemas() -> dict[str, Any]:
 
 
 def _answer(name: str) -> dict[str, Any]:
-    if "/" in name:
-        return {"description": "Text", "content": {name: {"schema": {"type": "string"}}}}
-    return {"description": name, "content": {"application/json": {"schema": _ref(name)}}}
+    """`name` is a schema or a media type, or several of them with a bar between."""
+    content: dict[str, Any] = {}
+    for part in name.split("|"):
+        if "/" in part:
+            content[part] = {"schema": {"type": "string"}}
+        else:
+            content["application/json"] = {"schema": _ref(part)}
+    description = next((part for part in name.split("|") if "/" not in part), "Text")
+    return {"description": description, "content": content}
 
 
 def _refusal(status: int) -> dict[str, Any]:

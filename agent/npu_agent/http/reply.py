@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any, NoReturn, Optional
 
 from starlette.requests import ClientDisconnect, Request
@@ -100,6 +101,22 @@ def whole_number(request: Request, key: str, default: Optional[int], *, largest:
             400, api.CODE_BAD_REQUEST, f"{key} is not a whole number from 0 to {largest}.", f"Correct {key}.", field=key
         )
     return int(value)
+
+
+def moment(request: Request, key: str) -> Optional[float]:
+    """Seconds since 1970, from just that or from ISO 8601; without a zone it is UTC."""
+    value = request.query_params.get(key)
+    if value is None:
+        return None
+    try:
+        if value.isascii() and value.isdecimal() and len(value) <= 11:
+            return float(value)
+        told = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        return max(0.0, (told if told.tzinfo is not None else told.replace(tzinfo=timezone.utc)).timestamp())
+    except (ValueError, OverflowError):
+        raise ProblemError(
+            400, api.CODE_BAD_REQUEST, f"{key} is not a moment in time.", "Write 2026-01-31T12:00:00Z.", field=key
+        ) from None
 
 
 def flag(request: Request, key: str) -> bool:

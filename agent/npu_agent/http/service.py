@@ -6,10 +6,14 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Optional, TypeVar
 
 from npu_agent import api
 from npu_agent.auth import Authenticator
+from npu_agent.health import rules
+from npu_agent.health.rules import Rules
+from npu_agent.history import History
 from npu_agent.logs import Followers
 from npu_agent.workloads import Workloads
 
@@ -37,6 +41,18 @@ class Pulse:
     limit_s: float
 
 
+@dataclass
+class EventReaders:
+    """How many follow the events now, bounded, so that forgotten clients cannot use up the agent."""
+
+    count: int = 0
+    limit: int = 32
+
+    @property
+    def full(self) -> bool:
+        return self.count >= self.limit
+
+
 @dataclass(frozen=True)
 class Service:
     published: Callable[[], Published]
@@ -47,6 +63,9 @@ class Service:
     monotonic: Callable[[], float]
     changed: Callable[[], None] = lambda: None
     followers: Followers = field(default_factory=Followers)
+    history: History = field(default_factory=lambda: History(Path(":memory:")))
+    event_readers: EventReaders = field(default_factory=EventReaders)
+    rules: Callable[[], Rules] = rules.shipped
 
     async def call(self, action: Callable[[], T]) -> T:
         """Run blocking work in a worker thread: the loop never waits for Docker or the disk."""

@@ -1,7 +1,8 @@
-"""Workloads over HTTP: list, show, put, delete, logs."""
+"""Workloads over HTTP: list, show, put, restart, delete, logs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Optional
 
 from starlette.requests import Request
@@ -30,11 +31,21 @@ async def one(service: Service, request: Request) -> Response:
 
 async def put(service: Service, request: Request) -> Response:
     name, document = request.path_params["name"], await reply.read_json(request)
+    reservation = request.query_params.get("reservation")
     try:
-        workload, created = await service.call(lambda: service.workloads.put(name, document))
+        workload, created = await service.call(lambda: service.workloads.put(name, document, reservation))
     finally:
         await service.call(service.changed)
     return reply.answer(workload.to_dict(), 201 if created else 200)
+
+
+async def restart(service: Service, request: Request) -> Response:
+    name = request.path_params["name"]
+    try:
+        workload = await service.call(lambda: service.workloads.restart(name))
+    finally:
+        await service.call(service.changed)
+    return reply.answer(workload.to_dict())
 
 
 async def delete(service: Service, request: Request) -> Response:
@@ -50,20 +61,34 @@ async def delete(service: Service, request: Request) -> Response:
 async def logs(service: Service, request: Request) -> Response:
     name = request.path_params["name"]
     tail = reply.whole_number(request, "tail", TAIL_DEFAULT, largest=TAIL_LIMIT)
-    follow = reply.flag(request, "follow")
+    asked = Asked(
+        tail, reply.moment(request, "since"), reply.flag(request, "follow"), reply.flag(request, "timestamps")
+    )
     service.followers.check()
-    stream = await service.call(lambda: _open(service, name, tail, follow=follow))
+    stream = await service.call(lambda: _open(service, name, asked))
     return StreamingResponse(
         service.followers.read(stream), media_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"}
     )
 
 
-def _open(service: Service, name: str, tail: Optional[int], *, follow: bool) -> LogStream:
+@dataclass(frozen=True)
+class Asked:
+    """Which part of a log is wanted."""
+
+    tail: Optional[int]
+    since_s: Optional[float]
+    follow: bool
+    timestamps: bool
+
+
+def _open(service: Service, name: str, asked: Asked) -> LogStream:
     container = service.workloads.look(name).container_id
     if container is None:
         raise _no_logs(name)
     try:
-        return service.workloads.engine.logs(container, tail=tail, follow=follow)
+        return service.workloads.engine.logs(
+            container, tail=asked.tail, follow=asked.follow, since_s=asked.since_s, timestamps=asked.timestamps
+        )
     except NotFoundError:
         raise _no_logs(name) from None
     except EngineError as error:
@@ -82,11 +107,21 @@ GRACE = Query(
     "Seconds between the stop signal and the kill; the spec's stop_grace_s when absent.",
     {"type": "integer", "minimum": 0, "maximum": GRACE_LIMIT_S},
 )
+RESERVATION = Query(
+    "reservation",
+    "The reservation whose NPUs the workload gets; it is used up.",
+    {"type": "string", "minLength": 1, "maxLength": 128},
+)
 TAIL = Query(
     "tail", "The last so many lines.", {"type": "integer", "minimum": 0, "maximum": TAIL_LIMIT, "default": TAIL_DEFAULT}
 )
-FOLLOW = Query(
-    "follow", "1 keeps the answer open for new lines.", {"type": "string", "enum": ["0", "1", "true", "false"]}
+_FLAG = {"type": "string", "enum": ["0", "1", "true", "false"]}
+FOLLOW = Query("follow", "1 keeps the answer open for new lines.", _FLAG)
+TIMESTAMPS = Query("timestamps", "1 puts its moment before each line.", _FLAG)
+SINCE = Query(
+    "since",
+    "Only lines since this moment: seconds since 1970, or ISO 8601 such as 2026-01-31T12:00:00Z.",
+    {"type": "string", "minLength": 1, "maxLength": 40},
 )
 ENDPOINTS = (
     Endpoint(
@@ -97,7 +132,12 @@ ENDPOINTS = (
     Endpoint(
         "PUT", PATH, api.SCOPE_OPERATE, put, "put-workload",
         "Make it so: created now, or unchanged because it is so already",
-        {200: "Workload", 201: "Workload"}, (400, 408, 409, 413, 422, 503), takes="WorkloadSpec",
+        {200: "Workload", 201: "Workload"}, (400, 408, 409, 413, 422, 503), (RESERVATION,), takes="WorkloadSpec",
+    ),
+    Endpoint(
+        "POST", PATH + ":restart", api.SCOPE_OPERATE, restart, "restart-workload",
+        "Stop it and start its container again on the same NPUs",
+        {200: "Workload"}, (404, 409, 422, 503),
     ),
     Endpoint(
         "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-workload",
@@ -106,6 +146,6 @@ ENDPOINTS = (
     ),
     Endpoint(
         "GET", PATH + "/logs", api.SCOPE_VIEW, logs, "logs", "What the container prints",
-        {200: "text/plain"}, (400, 404, 503), (TAIL, FOLLOW),
+        {200: "text/plain"}, (400, 404, 503), (TAIL, SINCE, FOLLOW, TIMESTAMPS),
     ),
 )  # fmt: skip

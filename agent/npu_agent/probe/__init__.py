@@ -13,7 +13,7 @@ from npu_agent.probe.detail import (
     parse_proc_mem,
     parse_tool_version,
 )
-from npu_agent.probe.document import document, document_of, read
+from npu_agent.probe.document import decode, document, document_of, read
 from npu_agent.probe.errors import classify, classify_text
 from npu_agent.probe.info import parse_info
 from npu_agent.probe.mapping import Mapping, MapRow, parse_mapping
@@ -36,6 +36,7 @@ __all__ = [
     "ToolStats",
     "classify",
     "classify_text",
+    "decode",
     "document",
     "document_of",
     "driver_env",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from npu_agent.probe import table
+
 _PREFIX = re.compile(r"\[devid \d+\]")
 
 
@@ -19,7 +21,7 @@ class Entry:
 def entries(text: str) -> list[Entry]:
     """Split each line on its first colon; lines without one say nothing here."""
     found = []
-    for raw in text.splitlines():
+    for raw in table.plain(text):
         line = _PREFIX.sub("", raw, count=1).strip()
         key, colon, value = line.partition(":")
         if colon:

@@ -21,7 +21,7 @@ class Label:
     high: float = 0
 
 
-_PAIR = re.compile(r"(?<!\S)(\d{1,9})\s*/\s*(\d{1,9})(?!\S)|(\S+)")
+_PAIR = re.compile(r"(?<!\S)(0|[1-9]\d{0,8})\s*/\s*(0|[1-9]\d{0,8})(?!\S)|(\S+)", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z][\w-]*(?: [\w-]+)* ?\([^()]*\)")
 _KNOWN = {
     "power(w)": Label(("power_w",), 0, 10000),
@@ -72,6 +72,15 @@ def _scalar(label: Label, item: re.Match[str], note: Note) -> Any:
     if value is None:
         note(f"not a value of {label.fields[0]}: {item.group()}")
     return value
+
+
+def fits(cell: str, labels: Sequence[str]) -> bool:
+    """Tell whether a cell's items can stand under these labels: as many, and pairs where pairs are due."""
+    items = list(_PAIR.finditer(cell))
+    wanted = [_KNOWN.get(text, _UNKNOWN).fields for text in labels]
+    return len(items) == len(labels) and all(
+        not fields or (len(fields) == 2) == (item.group(1) is not None) for item, fields in zip(items, wanted)
+    )
 
 
 def shape(cell: str) -> tuple[int, int]:

@@ -10,6 +10,8 @@ from npu_agent.probe import values
 from npu_agent.probe.blocks import entries, first_values
 from npu_agent.probe.model import Number
 
+_EVENT = re.compile(r"event id=0x([0-9A-Fa-f]{8}), severity=(\d)\b", re.ASCII)
+_LIMIT = 1e9
 _CODE = re.compile(r"(?:0x)?([0-9A-Fa-f]{8,9})")
 
 
@@ -20,6 +22,14 @@ class HealthDetail:
     health: Optional[str] = None
     codes: Optional[tuple[str, ...]] = None
     information: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FaultEvent:
+    """`severity` is the driver's: 0 none, 1 minor, 2 major, 3 critical."""
+
+    code: str
+    severity: int
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,12 @@ def _information(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def parse_fault_events(text: str) -> list[FaultEvent]:
+    """Read `-t current-fault-event` of the newest generation: the events that hold now."""
+    found = (_EVENT.search(entry.value) for entry in entries(text))
+    return [FaultEvent(match.group(1).upper(), int(match.group(2))) for match in found if match]
+
+
 def parse_board(text: str) -> Board:
     found = {key: value for key, value in first_values(text).items() if value not in values.ABSENT}
     compatible = found.get("compatibility")
@@ -99,12 +115,16 @@ def parse_list(text: str) -> CardList:
 
 
 def parse_numbers(text: str) -> dict[str, Optional[Number]]:
-    """Read `-t usages|ecc|common|memory|power|temp`: every key with its number, None where it is not one.
+    """Read `-t usages|ecc|err-count|common|memory|power|temp`: every key with its number, None where it is not one.
 
     The key keeps its unit, lower-cased: "hbm capacity(mb)".
     """
-    limit = 1e9
-    return {key: values.number(value, -limit, limit) for key, value in first_values(text).items()}
+    return {key: _number(value) for key, value in first_values(text).items()}
+
+
+def _number(text: str) -> Optional[Number]:
+    counted = values.count(text)
+    return values.number(text, -_LIMIT, _LIMIT) if counted is None else counted
 
 
 def parse_proc_mem(text: str) -> list[dict[str, Any]]:

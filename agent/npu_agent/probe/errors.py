@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Optional
 
-from npu_agent.probe import model
+from npu_agent.probe import model, table
 from npu_agent.probe.model import ProbeError
 from npu_agent.run import EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Completed
 
@@ -26,15 +26,25 @@ _CODE_KINDS = {
     -8020: model.OCCUPIED,
     -8255: model.UNSUPPORTED,
 }
+# A line of an answer, padded before its colon. What it says, such as the text of a fault code or a sensor that is not
+# supported, is no trouble of the tool's; complaints have no blank before their colon.
+_ANSWER = re.compile(r"[^:]*\s:(?:\s|$)|:|(?:net health|link) status\s*:|Process id\s*:")
 # The order matters: the first that fits a line names its kind.
 _PHRASES = (
     (model.OCCUPIED, r"because the device is used"),
     (model.MISSING_LIBRARY, r"error while loading shared libraries"),
-    (model.PERMISSION, r"only by the root user|permission denied|not permitted|operation not allowed"),
+    (
+        model.PERMISSION,
+        r"only by the root user|\u6743\u9650\u4e0d\u591f|permission denied|not permitted|operation not allowed",
+    ),
     (model.UNSUPPORTED, r"does not support|error parameter of -|cannot be executed on a vm or container"),
     (model.UNSUPPORTED, r"invalid card id|invalid chip id|not supported"),
     (model.TIMEOUT, r"cmd line execute timeout|timed out|time-?out"),
     (model.MISSING_TOOL, r"no such file or directory|command not found|is a directory"),
+    (
+        model.MISSING_TOOL,
+        r"\u672a\u627e\u5230\u547d\u4ee4|\u6ca1\u6709\u90a3\u4e2a\u6587\u4ef6",
+    ),  # a Chinese shell's words
     (model.DRIVER_NOT_READY, r"dcmi modu?l?e?l? initialized? failed|npu_get_card_device_id failed|device not ready"),
     (model.DRIVER_NOT_READY, r"failed to (?:get device type|query card (?:chip )?total info)|get board type failed"),
 )
@@ -44,7 +54,7 @@ _COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern i
 def classify_text(text: str) -> list[ProbeError]:
     """List the troubles that the lines of an answer name, each once, in order."""
     found: dict[tuple[str, Optional[int]], ProbeError] = {}
-    for line in filter(None, (raw.strip() for raw in text.splitlines())):
+    for line in filter(None, table.plain(text)):
         error = _classify_line(line)
         if error:
             found.setdefault((error.kind, error.code), error)
@@ -52,7 +62,7 @@ def classify_text(text: str) -> list[ProbeError]:
 
 
 def _classify_line(line: str) -> Optional[ProbeError]:
-    if line.startswith(("|", "+")):
+    if line.startswith(("|", "+")) or _ANSWER.match(line):
         return None
     match = _CODE.search(line)
     code = int(match.group(1)) if match else None

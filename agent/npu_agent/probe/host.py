@@ -1,4 +1,4 @@
-"""Files and tools beside npu-smi: version.info, ascend_install.info, lspci, hccn_tool."""
+"""Files and tools beside npu-smi: version.info, ascend_install.info, lspci."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Optional
 
-from npu_agent.probe.blocks import first_values
+from npu_agent.probe import table
 
 _RANGE = re.compile(r"\[([^\[\],]+)(?:,([^\[\],]+))?\]")
 _LSPCI = re.compile(
     r"^([0-9a-f]{2,8}:\S+) .*(?:accelerators|\[?1200\]?).*\b(d[0-9a-f]{3})\b.*?(?:\(rev ([0-9a-f]{2})\))?$"
 )
-NET_HEALTH_GOOD = "Success"
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class PciDevice:
 
 def parse_properties(text: str) -> dict[str, str]:
     """Read `key=value` lines, as in version.info and ascend_install.info."""
-    pairs = (line.strip().partition("=") for line in text.splitlines())
+    pairs = (line.strip().partition("=") for line in table.plain(text))
     return {key.strip(): value.strip() for key, equals, value in pairs if equals and key.strip()}
 
 
@@ -65,42 +64,8 @@ def firmware_fits(driver: Mapping[str, str], firmware_version: Optional[str]) ->
 def parse_lspci(text: str) -> list[PciDevice]:
     """List the accelerators that lspci names by number."""
     found = []
-    for line in text.splitlines():
+    for line in table.plain(text):
         match = _LSPCI.match(line.strip())
         if match:
             found.append(PciDevice(match.group(1), match.group(2), match.group(3) == "ff"))
     return found
-
-
-@dataclass(frozen=True)
-class HccnAddress:
-    address: Optional[str] = None
-    netmask: Optional[str] = None
-
-
-def parse_hccn_ip(text: str) -> HccnAddress:
-    found = first_values(text)
-    return HccnAddress(_ipv4(found.get("ipaddr")), _ipv4(found.get("netmask")))
-
-
-def _ipv4(text: Optional[str]) -> Optional[str]:
-    parts = (text or "").split(".")
-    return text if len(parts) == 4 and all(part.isdigit() and int(part) < 256 for part in parts) else None
-
-
-def parse_hccn_link(text: str) -> Optional[str]:
-    """Read `-link -g`: UP or DOWN, None where it says neither."""
-    word = first_values(text).get("link status", "")
-    return word if word in ("UP", "DOWN") else None
-
-
-def parse_hccn_net_health(text: str) -> Optional[str]:
-    """Read `-net_health -g`. Only NET_HEALTH_GOOD is proof; Init means that nothing was ever tried."""
-    return first_values(text).get("net health status") or None
-
-
-def parse_hccn_conf(text: str) -> dict[int, HccnAddress]:
-    """Read /etc/hccn.conf: what was configured per device, which need not be what is live."""
-    pairs = parse_properties(text)
-    devices = {int(key.rpartition("_")[2]) for key in pairs if re.fullmatch(r"address_\d{1,3}", key)}
-    return {n: HccnAddress(_ipv4(pairs[f"address_{n}"]), _ipv4(pairs.get(f"netmask_{n}"))) for n in sorted(devices)}

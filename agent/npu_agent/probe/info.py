@@ -10,7 +10,7 @@ from typing import Any, Optional
 from npu_agent.probe import cells, outline, values
 from npu_agent.probe.model import Chip, InfoTable, Process
 from npu_agent.probe.outline import DAMAGED, FIRST, IDLE, PROCESS, SECOND, Outline
-from npu_agent.probe.table import Line, WidthCheck
+from npu_agent.probe.table import Line, WidthCheck, with_free_cell
 
 _MAX_PROBLEMS = 20
 _MEASURED = (
@@ -32,11 +32,12 @@ def parse_info(text: str) -> InfoTable:
     """Read an answer of `npu-smi info`. Nothing in the text can make this raise."""
     found = outline.outline(text)
     problems = found.problems
-    chips = _ChipReader(found).read()
+    reader = _ChipReader(found)
+    chips = reader.read()
     processes, idle = _read_processes(found)
     border = tuple(len(line.text) for line in found.rows(outline.BORDER))
     tool_version, driver_version = outline.title_versions(found.title, border)
-    chips_complete = _chips_complete(found)
+    chips_complete = reader.whole and _chips_complete(found)
     processes_complete = _processes_complete(found, chips, processes, idle)
     return InfoTable(
         tool_version=tool_version,
@@ -67,6 +68,8 @@ class _ChipReader:
         }
         self._chips: list[Chip] = []
         self._first: Optional[dict[str, Any]] = None
+        # Whether every chip could be named; one that could not may be any of those that seem to be missing.
+        self.whole = True
 
     def read(self) -> list[Chip]:
         for part in self._found.parts:
@@ -78,7 +81,10 @@ class _ChipReader:
             elif part.kind in (DAMAGED, outline.BORDER):
                 self._flush()
         self._flush()
-        return _without_doubles([self._judged(chip) for chip in self._chips], self._note)
+        found = [self._judged(chip) for chip in self._chips]
+        kept = _without_doubles(found, self._note)
+        self.whole = self.whole and len(kept) == len(found)
+        return kept
 
     def _note(self, problem: str) -> None:
         self._found.problems.append(problem)
@@ -86,12 +92,14 @@ class _ChipReader:
     def _flush(self) -> None:
         if self._first is not None:
             self._note(f"NPU {self._first.get('npu_id')}: the second row is missing")
+            self.whole = False
             self._chips.append(Chip(**self._first))
             self._first = None
 
     def _pair(self, second: dict[str, Any]) -> None:
         if self._first is None:
             self._note("a chip's second row stands without its first")
+            self.whole = False
         self._chips.append(Chip(**(self._first or {}), **second))
         self._first = None
 
@@ -107,7 +115,8 @@ class _ChipReader:
         }
         if found["npu_id"] is None or health is None or (name and found["name"] is None):
             self._note(f"a chip's first row is damaged: {line.text[:60]}")
-        labels = self._labels(self._found.first_header) or cells.FIRST_ROW
+            self.whole = self.whole and found["npu_id"] is not None
+        labels = self._labels(self._found.first_header) or self._guessed(line, cells.FIRST_ROW)
         found.update(self._values(line, intact[-1], labels))
         return found
 
@@ -118,12 +127,18 @@ class _ChipReader:
         found["bus_id"] = values.bus_id(status)
         if found["bus_id"] is None and status not in values.ABSENT:
             self._note(f"not a bus id: {status[:20]}")
-        labels = self._labels(self._found.second_header) or cells.guess_second_labels(line.cells)
+        labels = self._labels(self._found.second_header) or self._guessed(line, cells.guess_second_labels(line.cells))
         found.update(self._values(line, intact[-1], labels))
         return found
 
     def _labels(self, header: Optional[Line]) -> tuple[str, ...]:
         return cells.labels_of(header.cells[-1]) if header else ()
+
+    def _guessed(self, line: Line, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """Name the values of a row whose header was cut off, as every version so far does; () where they do not fit."""
+        head = "".join(line.cells[:-2])  # empty in the newest layout alone, and there it is two cells
+        known = bool(head) or len(line.cells) == 4
+        return labels if known and cells.fits(line.cells[-1], labels) and not self._found.several else ()
 
     def _values(self, line: Line, intact: bool, labels: tuple[str, ...]) -> dict[str, Any]:
         if not intact:
@@ -139,8 +154,9 @@ class _ChipReader:
         header = self._found.second_header
         names = [label.lower() for label in header.cells[0].split()] if header else ["chip", "?"][: len(words)]
         numbers = [values.integer(word) for word in words]
-        if not intact or None in numbers or len(words) != len(names):
+        if not intact or None in numbers or len(words) != len(names) or "chip" not in names:
             self._note(f"not the ids of a chip: {line.cells[0][:30]}")
+            self.whole = False
             return {}
         by_name = dict(zip(names, numbers))
         return {"chip_id": by_name.get("chip"), "phy_id": by_name.get("phy-id"), "device": by_name.get("device")}
@@ -189,6 +205,8 @@ def _read_processes(found: Outline) -> tuple[list[Process], list[int]]:
     if header is None:
         return [], []
     names = [re.sub(r"\s+", " ", cell).lower() for cell in header.cells]
+    if "process name" in names:
+        rows = [with_free_cell(row, len(names), names.index("process name")) for row in rows]
     widths = WidthCheck([header], rows)
     processes = [_read_process(names, widths, row, found.problems) for row in rows]
     borders = {len(line.text) for line in found.rows(outline.BORDER)} | {len(header.text)}
@@ -226,12 +244,12 @@ def _chips_complete(found: Outline) -> bool:
     headers = found.first_header is not None and found.second_header is not None
     hbm = found.second_header is not None and "hbm-usage" in found.second_header.cells[-1].lower()
     ended = found.closed_after(FIRST, SECOND) and (found.process_header is not None or not hbm)
-    return headers and ended and not found.rows(DAMAGED)
+    return headers and ended and not found.several and not found.rows(DAMAGED)
 
 
 def _processes_complete(found: Outline, chips: list[Chip], processes: list[Process], idle: list[int]) -> bool:
     """Tell whether every card of the chip table has a process row or says that it is idle, and none says both."""
-    if found.process_header is None or not found.closed_after(PROCESS, IDLE):
+    if found.process_header is None or found.several or not found.closed_after(PROCESS, IDLE, outline.STRAY):
         return False
     busy = {process.npu_id for process in processes}
     cards = {chip.npu_id for chip in chips}

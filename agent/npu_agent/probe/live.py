@@ -32,5 +32,11 @@ def live_document(
 
 
 def command_document(command: str, *, timeout_s: float = 20.0, run: Run = run_module.run) -> dict[str, Any]:
-    """Run any command that prints a table of `npu-smi info`; no shell is involved."""
-    return document_of(run(shlex.split(command), timeout_s=timeout_s))
+    """Run any command that prints a table of `npu-smi info`; no shell is involved.
+
+    A command that cannot be split into words, or has none, is a ValueError.
+    """
+    argv = shlex.split(command)
+    if not argv:
+        raise ValueError("it is empty")
+    return document_of(run(argv, timeout_s=timeout_s))

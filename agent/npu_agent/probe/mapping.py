@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Optional
 
-from npu_agent.probe import values
+from npu_agent.probe import table, values
 
 _LABELS = ("NPU ID", "Slot ID", "Chip ID", "Chip Logic ID", "Chip Phy-ID", "Chip Name")
 
@@ -48,7 +48,7 @@ def parse_mapping(text: str) -> Mapping:
     labels: tuple[str, ...] = ()
     rows: list[MapRow] = []
     problems: list[str] = []
-    for line in filter(None, (raw.strip() for raw in text.splitlines())):
+    for line in filter(None, (raw.strip() for raw in table.raw_lines(text))):
         header = _header(line)
         if header:
             labels = header

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Optional
 
 from npu_agent.probe import table, values
-from npu_agent.probe.cells import shape
+from npu_agent.probe.cells import FIRST_ROW, fits, guess_second_labels, labels_of
 from npu_agent.probe.table import Line
 
 FIRST = "first"
@@ -15,10 +16,12 @@ SECOND = "second"
 PROCESS = "process"
 IDLE = "idle"
 DAMAGED = "damaged"
+STRAY = "stray"
 BORDER = "border"
 
 _TITLE = re.compile(r"npu-smi\s+(\S+)\s+Version:\s*(\S+)", re.IGNORECASE)
 _IDLE = re.compile(r"No running processes found in NPU (\d{1,6})")
+_TITLE_ROW = "title"
 _START, _CHIPS, _LOST, _PROCESSES = range(4)
 
 
@@ -39,6 +42,7 @@ class Outline:
     parts: list[Part] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     half_installed: bool = False
+    several: bool = False
 
     def rows(self, *kinds: str) -> list[Line]:
         return [part.line for part in self.parts if part.kind in kinds]
@@ -49,7 +53,12 @@ class Outline:
         if last is None or last + 1 >= len(self.parts):
             return False
         following = self.parts[last + 1]
-        return following.kind == BORDER and following.line.double
+        return following.kind == BORDER and following.line.double and self._is_whole(following.line)
+
+    def _is_whole(self, rule: Line) -> bool:
+        """Tell whether a rule is as long as another one of its text: a text that was cut may end inside of a rule."""
+        others = [line for line in self.rows(BORDER) if line is not rule]
+        return rule.text.endswith("+") and (not others or len(rule.text) in {len(line.text) for line in others})
 
 
 def outline(text: str) -> Outline:
@@ -85,7 +94,9 @@ class _Reader:
         """Complain about text between table lines; before and after the table there may be prompts and messages."""
         for text in self._pending_text:
             self.found.problems.append(f"a line inside the table is not part of it: {text[:60]}")
-            self.found.parts.append(Part(DAMAGED, Line(table.TEXT, text)))
+            # What a process calls itself may hold a line feed; that throws no doubt on the chips above.
+            kind = STRAY if self._section == _PROCESSES else DAMAGED
+            self.found.parts.append(Part(kind, Line(table.TEXT, text)))
         self._pending_text.clear()
 
     def _take_rule(self, line: Line) -> None:
@@ -96,24 +107,51 @@ class _Reader:
         parts.append(Part(BORDER, line))
 
     def _take_header(self, line: Line) -> bool:
-        found, cells = self.found, [re.sub(r"\s+", " ", cell).lower() for cell in line.cells]
-        if len(cells) == 1 and _TITLE.match(line.cells[0]):
-            found.title = line
-        elif "process id" in cells:
-            found.process_header, self._section = line, _PROCESSES
-        elif "bus-id" in cells:
-            found.second_header, self._section = line, _CHIPS
-        elif "health" in cells and cells[0].startswith("npu"):
-            found.first_header, self._section = line, _CHIPS
-        else:
+        kind = _header_kind(line)
+        if kind is None:
             return False
+        if self._starts_anew(kind):
+            self._begin_again()
+        found = self.found
+        if kind == _TITLE_ROW:
+            found.title = line
+        elif kind == PROCESS:
+            found.process_header, self._section = line, _PROCESSES
+        elif kind == SECOND:
+            found.second_header, self._section = line, _CHIPS
+        else:
+            found.first_header, self._section = line, _CHIPS
         return True
+
+    def _starts_anew(self, kind: str) -> bool:
+        """Tell whether this header can only belong to another table than what came before."""
+        found = self.found
+        earlier = {
+            _TITLE_ROW: (found.title, found.first_header, found.second_header, found.process_header),
+            FIRST: (found.first_header, found.second_header, found.process_header),
+            SECOND: (found.second_header, found.process_header),
+        }.get(kind, ())
+        if not any(earlier):
+            return False
+        if found.rows(FIRST, SECOND, PROCESS, IDLE):
+            return True
+        found.problems.append("a header is printed twice")
+        return False
+
+    def _begin_again(self) -> None:
+        """Take the last of several tables in one text, as `watch` leaves them; what came before is no answer."""
+        problem = "several tables follow one another; only the last one is read"
+        half_installed = self.found.half_installed
+        self.found = Outline(problems=[problem], half_installed=half_installed, several=True)
+        self._section = _START
 
     def _take_row(self, line: Line) -> None:
         if self._section == _PROCESSES:
             self._add(IDLE if _IDLE.fullmatch(line.cells[0]) else PROCESS, line)
             return
-        kind = chip_row_kind(line, self._cell_count())
+        kind = chip_row_kind(
+            line, self._cell_count(), _labels(self.found.first_header), _labels(self.found.second_header)
+        )
         if self._section == _LOST and kind == DAMAGED:
             self.found.problems.append("a table without a header that could be read")
             return
@@ -132,21 +170,39 @@ class _Reader:
         return len(header.cells) if header else None
 
 
-def chip_row_kind(line: Line, cell_count: Optional[int]) -> str:
+def _header_kind(line: Line) -> Optional[str]:
+    """Name a header row. A process can call itself almost anything, so no single word makes a header."""
+    cells = [re.sub(r"\s+", " ", cell).lower() for cell in line.cells]
+    if len(cells) == 1 and _TITLE.match(line.cells[0]):
+        return _TITLE_ROW
+    if "process id" in cells[1:] and any(cell.startswith("process memory") for cell in cells):
+        # A header that lost an end would give its rows' cells the wrong names.
+        return PROCESS if line.closed and cells[0].startswith("npu") else None
+    labels = set(labels_of(line.cells[-1]))
+    if "bus-id" in cells and labels:
+        return SECOND
+    return FIRST if "health" in cells and cells[0].startswith("npu") and labels else None
+
+
+def _labels(header: Optional[Line]) -> tuple[str, ...]:
+    return labels_of(header.cells[-1]) if header else ()
+
+
+def chip_row_kind(
+    line: Line, cell_count: Optional[int], first_labels: Sequence[str] = (), second_labels: Sequence[str] = ()
+) -> str:
     """Tell a chip's first row (name, health, power) from its second (bus, usages); a card's rows come in this order."""
     cells = line.cells
     if len(cells) not in ((cell_count,) if cell_count else (3, 4)):
         return DAMAGED
     status, head = cells[-2], "".join(cells[:-2])
-    numbers, pairs = shape(cells[-1])
     named = any(letter.isalpha() for letter in head)
-    first = (values.health_word(status) is not None) + named + ((numbers, pairs) == (2, 1))
-    second = _bus_like(status) + (numbers == 1 and pairs in (1, 2))
-    if first == second:
-        return DAMAGED
+    first = (values.health_word(status) is not None) + named + fits(cells[-1], first_labels or FIRST_ROW)
+    second = _bus_like(status) + fits(cells[-1], second_labels or guess_second_labels(cells))
     if first > second:
-        return FIRST if cells[0][:1].isdigit() else DAMAGED
-    return SECOND
+        return FIRST if first > 1 and cells[0][:1].isdigit() else DAMAGED
+    # Without any header a row must look right in every way.
+    return SECOND if second > first and (cell_count or second > 1) else DAMAGED
 
 
 def _bus_like(text: str) -> bool:

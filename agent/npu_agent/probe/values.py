@@ -9,8 +9,11 @@ from npu_agent.probe.model import HEALTH_WORDS, Number
 
 ABSENT = ("NA", "-", "")
 
-_INTEGER = re.compile(r"\d{1,9}", re.ASCII)
-_NUMBER = re.compile(r"-?\d{1,9}(?:\.\d{1,6})?", re.ASCII)
+# No tool pads a number with zeros: one that begins so has lost something.
+_INTEGER = re.compile(r"0|[1-9]\d{0,8}", re.ASCII)
+_COUNT = re.compile(r"0|[1-9]\d{0,19}", re.ASCII)
+_OCTET = re.compile(r"\d{1,3}", re.ASCII)
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,8})(?:\.\d{1,6})?", re.ASCII)
 _BUS_ID = re.compile(r"(?:[0-9A-Fa-f]{4}){1,2}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-7]", re.ASCII)
 _NO_BUS = re.compile(r"0+:00:00\.0")
 _NAME = re.compile(r"(?:Ascend )?[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
@@ -19,6 +22,16 @@ _VERSION = re.compile(r"\d+(?:\.(?:\d+|(?:rc|spc|alpha|beta|dev|[a-z])\d+))+", r
 
 def integer(text: str) -> Optional[int]:
     return int(text) if _INTEGER.fullmatch(text) else None
+
+
+def count(text: str) -> Optional[int]:
+    """Read a counter of the hardware, which may have 64 bits."""
+    return int(text) if _COUNT.fullmatch(text) else None
+
+
+def ipv4(text: Optional[str]) -> Optional[str]:
+    parts = (text or "").split(".")
+    return text if len(parts) == 4 and all(_OCTET.fullmatch(part) and int(part) < 256 for part in parts) else None
 
 
 def number(text: str, low: float, high: float) -> Optional[Number]:

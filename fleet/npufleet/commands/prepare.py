@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from npufleet.commands.options import InventoryOption, LimitOption, TagsOption, verb
-from npufleet.playbook import Order, start
+from npufleet.playbook import start
+from npufleet.playbook_story import Order
 from npufleet.project import find_inventory, find_project
 from npufleet.result import Outcome
 

@@ -98,7 +98,9 @@ def _message(node: NodeRun) -> list[Text]:
 
 
 def _amiss(node: NodeRun) -> list[dict[str, Any]]:
-    return [finding for finding in node.findings if finding.get("state") == "fail"]
+    """Not the notes: what they tell was so before the run, and preflight's own report has them."""
+    failed = (finding for finding in node.findings if finding.get("state") == "fail")
+    return [finding for finding in failed if finding.get("severity") != "info"]
 
 
 def _findings(node: NodeRun, plain: bool) -> list[Text]:

@@ -20,6 +20,9 @@ from .run import CommandError, run
 
 NODE_FILE = Path("/etc/npufleet-lab/node.json")
 METADATA_ADDRESS = "169.254.169.254"
+# The link-local one of OpenStack, and one that is routed, as other clouds have.
+METADATA_ADDRESSES6 = ("fe80::a9fe:a9fe", "fd00:ec2::254")
+_NODE_ADDRESS, _NODE_ADDRESS6 = "169.254.169.1", "fd00:ec2::1"
 VETH = "vmeta"
 NAMESPACE = "meta"
 MANAGERS = ("davinci_manager", "devmm_svm", "hisi_hdc")
@@ -63,13 +66,28 @@ def make_metadata_namespace() -> None:
     if NAMESPACE not in ip("netns", "list").split():
         ip("netns", "add", NAMESPACE)
         ip("link", "add", VETH, "type", "veth", "peer", "name", "eth0", "netns", NAMESPACE)
-        ip("addr", "add", "169.254.169.1/30", "dev", VETH)
+        ip("addr", "add", f"{_NODE_ADDRESS}/30", "dev", VETH)
         ip("-n", NAMESPACE, "addr", "add", f"{METADATA_ADDRESS}/16", "dev", "eth0")
     ip("link", "set", VETH, "up")
     ip("-n", NAMESPACE, "link", "set", "lo", "up")
     ip("-n", NAMESPACE, "link", "set", "eth0", "up")
-    ip("-n", NAMESPACE, "route", "replace", "default", "dev", "eth0")
+    # Answers find containers whose addresses nobody translates, too.
+    ip("-n", NAMESPACE, "route", "replace", "default", "via", _NODE_ADDRESS, "dev", "eth0")
     ip("route", "replace", f"{METADATA_ADDRESS}/32", "dev", VETH)
+
+
+def add_ipv6() -> None:
+    """The service's addresses of the other family; an engine without IPv6 switches that off on its interfaces."""
+    if not Path("/proc/sys/net/ipv6").is_dir():
+        return
+    switch = "echo 0 > /proc/sys/net/ipv6/conf/%s/disable_ipv6"
+    for interface in ("lo", VETH):
+        run("sh", "-c", switch % interface)
+    run("ip", "netns", "exec", NAMESPACE, "sh", "-c", switch % "eth0")
+    ip("-6", "addr", "replace", f"{_NODE_ADDRESS6}/64", "dev", VETH, "nodad")
+    for address in METADATA_ADDRESSES6:
+        ip("-n", NAMESPACE, "-6", "addr", "replace", f"{address}/64", "dev", "eth0", "nodad")
+    ip("-n", NAMESPACE, "-6", "route", "replace", "default", "via", _NODE_ADDRESS6, "dev", "eth0")
 
 
 def assert_metadata_is_local() -> None:
@@ -108,6 +126,7 @@ def main() -> int:
         close_metadata_address()
         rename_interfaces(node["interfaces"])
         make_metadata_namespace()
+        add_ipv6()
         assert_metadata_is_local()
         make_devices(node["devices"], node["device_major"])
         pci.cover()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
-from .boot import METADATA_ADDRESS, NODE_FILE
+from .boot import NODE_FILE
 
 
 def documents(node_file: Path = NODE_FILE) -> dict[str, bytes]:
@@ -44,7 +45,18 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body or b"")
 
 
+class Server(ThreadingHTTPServer):
+    """Answers for every address of its network namespace, IPv4 and IPv6."""
+
+    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
 def main() -> int:
     Handler.content = documents()
-    ThreadingHTTPServer((METADATA_ADDRESS, 80), Handler).serve_forever()
+    Server(("", 80), Handler).serve_forever()
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,18 +44,42 @@ def npufleet_daemon_plan(
     docker: Mapping[str, Any], desired: Mapping[str, Any], cgroup_mode: str = "v1", cgroup_parent: str = ""
 ) -> dict[str, Any]:
     """The merged options, and which of the wanted keys differ, by what the daemon needs to take them."""
-    file = docker["daemon_json"]
+    text = docker["daemon_json"]["text"]
+    now = options_of(text)
     given = {KEY_OF_FLAG.get(flag, flag) for flag in docker["flags"]}
     wanted = wanted_options(docker, desired, cgroup_mode, cgroup_parent)
-    options = merge(file["options"], {key: value for key, value in wanted.items() if key not in given})
-    changed = sorted(key for key in options if options[key] != file["options"].get(key))
+    options = merge(now, {key: value for key, value in wanted.items() if key not in given})
+    changed = sorted(key for key in options if options[key] != now.get(key))
     return {
         "options": options,
+        "text": rendered(options, text),
         "changed": changed,
+        "ignored": ignored(docker, options) if not changed else [],
         "restart": [key for key in changed if key not in RELOADABLE],
         # A key that is a flag of the daemon as well would keep it from starting.
         "left_to_flags": sorted(set(wanted) & given),
     }
+
+
+def options_of(text: str) -> dict[str, Any]:
+    """The file's options in the order in which they stand there; of a file that is broken, none."""
+    try:
+        options = json.loads(text) if text.strip() else {}
+    except ValueError:
+        return {}
+    return options if isinstance(options, dict) else {}
+
+
+def rendered(options: Mapping[str, Any], like: str) -> str:
+    """The options as text, indented as the file is that they go into."""
+    indented = re.search(r'^([ \t]+)"', like, re.MULTILINE)
+    return json.dumps(options, indent=indented[1] if indented else 2, ensure_ascii=False) + "\n"
+
+
+def ignored(docker: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:
+    """What the file says and the running engine does not do: it was not told that the file changed."""
+    does = docker["info"].get("live_restore")
+    return ["live-restore"] if does is not None and options.get("live-restore", does) != does else []
 
 
 def wanted_options(
@@ -64,7 +89,7 @@ def wanted_options(
     if docker["info"].get("swarm"):
         # A swarm node refuses to start with it.
         wanted.pop("live-restore", None)
-    exec_options = merge(docker["daemon_json"]["options"].get("exec-opts", []), wanted.get("exec-opts", []))
+    exec_options = merge(options_of(docker["daemon_json"]["text"]).get("exec-opts", []), wanted.get("exec-opts", []))
     told = told_driver(exec_options)
     if cgroup_parent and (told or npufleet_cgroup_driver(docker, cgroup_mode)) == "systemd":
         wanted.setdefault("cgroup-parent", cgroup_parent)
@@ -79,7 +104,7 @@ def told_driver(exec_options: list[str]) -> str:
 def npufleet_cgroup_driver(docker: Mapping[str, Any], cgroup_mode: str) -> str:
     """The driver that runs, or the one that will: what daemon.json says, else the engine's own choice."""
     running = docker["info"].get("cgroup_driver")
-    told = told_driver(docker["daemon_json"]["options"].get("exec-opts", []))
+    told = told_driver(options_of(docker["daemon_json"]["text"]).get("exec-opts", []))
     if running or told:
         return str(running or told)
     return "systemd" if cgroup_mode == "v2" else "cgroupfs"
@@ -101,19 +126,22 @@ def npufleet_daemon_record(
     docker: Mapping[str, Any], plan: Mapping[str, Any], found: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """What `remove` needs: the file as it was at first, and what was put over it since."""
-    first = found if found and "text" in found else {"text": docker["daemon_json"]["text"]}
+    file = docker["daemon_json"]
+    first = found if found and "text" in found else file
+    current = options_of(file["text"])
     before = dict((found or {}).get("before", {}))
     for key in plan["changed"]:
         if key not in before:
-            current = docker["daemon_json"]["options"]
             before[key] = {"had": key in current, "value": current.get(key)}
     after = {**(found or {}).get("after", {}), **{key: plan["options"][key] for key in plan["changed"]}}
-    return {"text": first["text"], "before": before, "after": after}
+    kept = {key: first.get(key) for key in ("text", "mode", "folder")}
+    return {**kept, "before": before, "after": after}
 
 
 def npufleet_daemon_undo(docker: Mapping[str, Any], found: Mapping[str, Any]) -> str:
     """The file's text without what was put there: byte by byte as it was found, unless somebody changed it since."""
-    options = {key: copy.deepcopy(value) for key, value in docker["daemon_json"]["options"].items()}
+    text = docker["daemon_json"]["text"]
+    options = options_of(text)
     for key, value in found["after"].items():
         if options.get(key) == value:
             old = found["before"][key]
@@ -121,10 +149,9 @@ def npufleet_daemon_undo(docker: Mapping[str, Any], found: Mapping[str, Any]) ->
                 options[key] = old["value"]
             else:
                 del options[key]
-    first = json.loads(found["text"]) if found["text"].strip() else {}
-    if options == first:
+    if options == options_of(found["text"]):
         return str(found["text"])
-    return json.dumps(options, indent=2, sort_keys=True) + "\n"
+    return rendered(options, text)
 
 
 class FilterModule:

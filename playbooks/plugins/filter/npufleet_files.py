@@ -24,6 +24,12 @@ def npufleet_there(paths: Iterable[str], node: Mapping[str, Any]) -> list[str]:
     return [path for path in paths if path in node["files"]]
 
 
+def npufleet_lineage(path: str) -> list[str]:
+    """A folder and those above it, deepest first, without the root; none for an empty path."""
+    parts = path.strip("/").split("/")
+    return ["/" + "/".join(parts[:count]) for count in range(len(parts), 0, -1)] if path.strip("/") else []
+
+
 def npufleet_changed_since_start(paths: Iterable[str], node: Mapping[str, Any], service: str) -> list[str]:
     """Those of the paths that are newer than the service's process, which therefore does not know them.
 
@@ -35,21 +41,17 @@ def npufleet_changed_since_start(paths: Iterable[str], node: Mapping[str, Any], 
     return [path for path, time in times.items() if started and started < time <= node["system"]["time"]]
 
 
-def npufleet_collected(results: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What commands said, one text file each; why there is nothing where there is nothing."""
-    texts = []
-    for result in results:
-        said = [str(result.get("stdout") or ""), str(result.get("stderr") or "")]
-        text = "\n".join(part for part in said if part) or str(result.get("msg") or "nothing was said")
-        texts.append({"name": f"{result['item']['key']}.txt", "content": text + "\n"})
-    return texts
+def npufleet_texts(texts: Mapping[str, str], folder: str) -> list[dict[str, str]]:
+    """Texts by name as files below a folder, for nobody else's eyes."""
+    return [{"path": f"{folder}/{name}", "content": text, "mode": "0600"} for name, text in sorted(texts.items())]
 
 
 class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "npufleet_changed_since_start": npufleet_changed_since_start,
-            "npufleet_collected": npufleet_collected,
             "npufleet_differing": npufleet_differing,
+            "npufleet_lineage": npufleet_lineage,
+            "npufleet_texts": npufleet_texts,
             "npufleet_there": npufleet_there,
         }

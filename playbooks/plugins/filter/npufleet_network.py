@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# Ports of a bridge that lead to containers and virtual machines of this node, not to the network.
+INNER_KINDS = ("veth", "tun", "tap", "dummy", "ifb")
 VARIABLES = ("GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME", "HCCL_SOCKET_IFNAME")
 
 
@@ -38,13 +40,21 @@ def address_of(variables: Mapping[str, Any]) -> str | None:
     return None
 
 
-def npufleet_interface(
-    network: Mapping[str, Any], interface: str = "", subnet: str = "", address: str = "", peers: Sequence[str] = ()
+def npufleet_interface(  # each is an input of the role
+    network: Mapping[str, Any],
+    interface: str = "",
+    subnet: str = "",
+    address: str = "",
+    peers: Sequence[str] = (),
+    reached_at: str = "",
 ) -> dict[str, Any]:
-    """The facts of the interface to the peers, or `error`: one sentence with the remedy."""
+    """The facts of the interface to the peers, or `error`: one sentence with the remedy.
+
+    `address` is the node's own as it was told; `reached_at` is where Ansible reaches the node, which is only a hint.
+    """
     try:
-        name, why = choose(network, interface, subnet, address, peers)
-        return usable(network, name, why, subnet, address)
+        name, why = choose(network, interface, subnet, address or reached_at, peers)
+        return usable(network, name, why, subnet, address or reached_at, told=bool(address))
     except CannotTellError as problem:
         return {"error": str(problem)}
 
@@ -89,6 +99,7 @@ def by_routes(network: Mapping[str, Any], peers: Sequence[str]) -> str:
     ways: dict[str, str] = {}
     for peer in peers:
         route = network["routes"].get(peer) or {"error": "it was not asked for", "interface": None}
+        by_its_own_network(network, peer, route["interface"])
         if route["error"] or not route["interface"]:
             raise CannotTellError(
                 f"there is no route to the peer {peer} ({route['error']}); "
@@ -104,6 +115,28 @@ def by_routes(network: Mapping[str, Any], peers: Sequence[str]) -> str:
     return next(iter(ways))
 
 
+def by_its_own_network(network: Mapping[str, Any], peer: str, interface: str | None) -> None:
+    """An interface of the peer's own network that is down leaves the route to another, often the default gateway's."""
+    homes = [
+        link
+        for link in network["interfaces"]
+        for own in link["addresses"]
+        if own["family"] == "inet" and ipaddress.ip_address(peer) in network_of(own)
+    ]
+    if homes and interface not in [link["name"] for link in homes]:
+        link = homes[0]
+        state = "is up" if link["up"] else "is down"
+        way = f"goes by {interface}" if interface else "is missing"
+        raise CannotTellError(
+            f"{link['name']} has an address in the network of the peer {peer} but {state}, and the route to it {way}; "
+            f"bring {link['name']} up (ip link set {link['name']} up), look at its cable, or correct the route."
+        )
+
+
+def network_of(address: Mapping[str, Any]) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(f"{address['address']}/{address['prefix']}", strict=False)
+
+
 def by_address(network: Mapping[str, Any], address: str) -> str:
     for link in network["interfaces"]:
         if any(own["address"] == address for own in link["addresses"]):
@@ -111,27 +144,41 @@ def by_address(network: Mapping[str, Any], address: str) -> str:
     raise CannotTellError(f"no interface has the address {address}; correct nic_env_address.")
 
 
-def usable(network: Mapping[str, Any], name: str, why: str, subnet: str, address: str) -> dict[str, Any]:
+def usable(network: Mapping[str, Any], name: str, why: str, subnet: str, address: str, *, told: bool) -> dict[str, Any]:
     link = next((link for link in network["interfaces"] if link["name"] == name), None)
     if link is None:
         there = ", ".join(str(link["name"]) for link in network["interfaces"])
         raise CannotTellError(
             f"there is no interface {name}; this node has {there}. Leave nic_env_interface empty to find it."
         )
-    if link["kind"] == "loopback" or name == "docker0" or name.startswith("br-"):
+    if stays_inside(network, link):
         raise CannotTellError(
             f"{name} ({why}) does not leave the node, so no peer is reached by it; correct the peers' nic_env_address."
         )
     if not link["up"]:
         raise CannotTellError(f"{name} ({why}) is down; bring it up (ip link set {name} up) and look at its cable.")
     own = own_address(network, link, subnet, address)
+    if told and is_address(address) and own["address"] != address:
+        raise CannotTellError(
+            f"{name} ({why}) has {own['address']} and not the address {address} that nic_env_address tells; "
+            "correct one of them."
+        )
     return {
         "interface": name,
         "address": own["address"],
         "prefix": own["prefix"],
+        "network": str(network_of(own)),
         "mtu": link["mtu"],
         "env": {**dict.fromkeys(VARIABLES, name), "HCCL_IF_IP": own["address"]},
     }
+
+
+def stays_inside(network: Mapping[str, Any], link: Mapping[str, Any]) -> bool:
+    """Loopback and the like, and bridges that no interface of the node is a port of, as Docker's are."""
+    ports = [other for other in network["interfaces"] if other.get("master") == link["name"]]
+    if link["kind"] == "bridge":
+        return all(port["kind"] in INNER_KINDS for port in ports)
+    return link["kind"] in ("loopback", "dummy", "ifb")
 
 
 def own_address(network: Mapping[str, Any], link: Mapping[str, Any], subnet: str, address: str) -> Mapping[str, Any]:
@@ -149,7 +196,39 @@ def own_address(network: Mapping[str, Any], link: Mapping[str, Any], subnet: str
         for item in owned:
             if test(item):
                 return dict(item)
-    raise CannotTellError(f"{link['name']} has no IPv4 address; give it one on the peers' network.")
+    raise CannotTellError(no_address(link))
+
+
+def no_address(link: Mapping[str, Any]) -> str:
+    if link.get("master"):
+        return (
+            f"{link['name']} is a part of {link['master']} and has no address of its own; "
+            f"name {link['master']} instead, or leave nic_env_interface empty to find it."
+        )
+    return f"{link['name']} has no IPv4 address; give it one on the peers' network."
+
+
+def npufleet_group_disagreement(choices: Mapping[str, Mapping[str, Any]], own: str, key: str) -> str:
+    """In what a node differs from most of its group, as "1500, but a, b have 9000"; empty when it does not.
+
+    Where no value is the most common, every node is told.
+    """
+    by_value: dict[Any, list[str]] = {}
+    for node, choice in choices.items():
+        by_value.setdefault(choice[key], []).append(node)
+    mine = choices[own][key]
+    most = max(map(len, by_value.values()))
+    common = [value for value, nodes in by_value.items() if len(nodes) == most]
+    if len(by_value) == 1 or common == [mine]:
+        return ""
+    others = (f"{listed(nodes)} {value}" for value, nodes in by_value.items() if value != mine)
+    return f"{mine}, but " + " and ".join(others)
+
+
+def listed(nodes: Sequence[str], limit: int = 4) -> str:
+    shown = ", ".join(nodes[:limit])
+    more = f" and {len(nodes) - limit} more" if len(nodes) > limit else ""
+    return f"{shown}{more} {'has' if len(nodes) == 1 else 'have'}"
 
 
 def npufleet_sysctl_after(files: Sequence[Mapping[str, str]], path: str) -> list[Mapping[str, str]]:
@@ -166,6 +245,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "npufleet_sysctl_after": npufleet_sysctl_after,
+            "npufleet_group_disagreement": npufleet_group_disagreement,
             "npufleet_peer_addresses": npufleet_peer_addresses,
             "npufleet_interface": npufleet_interface,
         }

@@ -8,7 +8,8 @@ module: npufleet_files
 short_description: Several files at once
 description:
   - Writes, links and removes a role's files on a node in one round trip. Parents are made as they are needed, so that
-    check mode also works where nothing is there yet. A file is replaced in one step, never half written.
+    check mode also works where nothing is there yet, and remembered, so that C(remove) can take them away. A file is
+    replaced in one step, never half written.
 options:
   folders:
     description: Folders, each with O(folders[].path) and O(folders[].mode).
@@ -41,6 +42,11 @@ options:
     type: list
     elements: path
     default: []
+  absent_if_alone:
+    description: Files that go when nothing else is left in their folder.
+    type: list
+    elements: path
+    default: []
   absent_if_empty:
     description: Folders that go when nothing is left in them, in this order.
     type: list
@@ -64,7 +70,8 @@ paths:
   type: list
 """
 
-import os  # noqa: E402  # the documentation comes first by convention
+import json  # noqa: E402  # the documentation comes first by convention
+import os  # noqa: E402  # likewise
 import shutil  # noqa: E402  # likewise
 import tempfile  # noqa: E402  # likewise
 from typing import Any  # noqa: E402  # likewise
@@ -73,6 +80,8 @@ from ansible.module_utils.basic import AnsibleModule  # noqa: E402  # likewise
 from ansible.module_utils.npufleet.files import describe, digest_text  # noqa: E402  # likewise
 from ansible.module_utils.npufleet.run import read, run  # noqa: E402  # likewise
 
+# Folders that were made because something had to lie in them.
+FOLDERS = "/var/lib/npufleet/found/folders.json"
 PATH = {"type": "path", "required": True}
 MODE = {"type": "str", "default": "0644"}
 ARGUMENTS = {
@@ -100,6 +109,7 @@ ARGUMENTS = {
         "options": {"path": PATH, "target": {"type": "str", "required": True}},
     },
     "absent": {"type": "list", "elements": "path", "default": []},
+    "absent_if_alone": {"type": "list", "elements": "path", "default": []},
     "absent_if_empty": {"type": "list", "elements": "path", "default": []},
 }
 
@@ -115,6 +125,14 @@ class Node:
         self.rehearse = rehearse
         self.paths: list[str] = []
         self.diff: list[dict[str, str]] = []
+        self.made: list[str] = []
+
+    def parents(self, path: str) -> None:
+        folder = os.path.dirname(path)
+        while folder and not os.path.isdir(folder):
+            self.made.append(folder)
+            folder = os.path.dirname(folder)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
 
     def folder(self, path: str, mode: str) -> None:
         found = look(path)
@@ -122,6 +140,7 @@ class Node:
             return
         self.paths.append(path)
         if not self.rehearse:
+            self.parents(path)
             os.makedirs(path, exist_ok=True)
             os.chmod(path, int(mode, 8))
 
@@ -137,7 +156,7 @@ class Node:
             else {"prepared": f"{path} differs; it is not for every eye\n"}
         )
         if not self.rehearse:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self.parents(path)
             replace(path, content, int(mode, 8), validate)
 
     def link(self, path: str, target: str) -> None:
@@ -146,7 +165,7 @@ class Node:
             return
         self.paths.append(path)
         if not self.rehearse:
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            self.parents(path)
             if os.path.lexists(path + ".new"):
                 os.unlink(path + ".new")
             os.symlink(target, path + ".new")
@@ -163,11 +182,24 @@ class Node:
             else:
                 os.unlink(path)
 
+    def absent_if_alone(self, path: str) -> None:
+        if os.path.isfile(path) and os.listdir(os.path.dirname(path)) == [os.path.basename(path)]:
+            self.absent(path)
+
     def absent_if_empty(self, path: str) -> None:
         if os.path.isdir(path) and not os.path.islink(path) and not os.listdir(path):
             self.paths.append(path)
             if not self.rehearse:
                 os.rmdir(path)
+
+
+def remember(made: list[str], where: str = FOLDERS) -> None:
+    """Add to the folders that `remove` takes away when nothing is left in them; /run is empty after a boot anyhow."""
+    kept = {folder for folder in made if not folder.startswith("/run/")}
+    if kept:
+        known = json.loads(read(where, "[]"))
+        os.makedirs(os.path.dirname(where), exist_ok=True)
+        replace(where, json.dumps(sorted(kept.union(known))) + "\n", 0o644, "")
 
 
 def look(path: str) -> dict[str, Any] | None:
@@ -177,10 +209,7 @@ def look(path: str) -> dict[str, Any] | None:
 def replace(path: str, content: str, mode: int, validate: str) -> None:
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".npufleet-")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        write_out(handle, content, path)
         os.chmod(temporary, mode)
         if validate:
             done = run("/bin/sh", "-c", validate.replace("%s", temporary), timeout=60)
@@ -190,6 +219,17 @@ def replace(path: str, content: str, mode: int, validate: str) -> None:
     finally:
         if os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def write_out(handle: int, content: str, path: str) -> None:
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        # A write that fails, as on a full disk, does not say where.
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def main() -> None:
@@ -205,11 +245,16 @@ def main() -> None:
             node.link(item["path"], item["target"])
         for path in wanted["absent"]:
             node.absent(path)
+        for path in wanted["absent_if_alone"]:
+            node.absent_if_alone(path)
         for path in wanted["absent_if_empty"]:
             node.absent_if_empty(path)
+        remember(node.made)
     except OSError as error:
         module.fail_json(
-            msg=f"cannot change {error.filename}: {error.strerror}; nothing after it was done.", paths=node.paths
+            msg=f"{error.filename} cannot be changed: {error.strerror}. It is as it was, and what comes after it too. "
+            "Mend that (df -h and mount show disks that are full or read-only) and run this again.",
+            paths=node.paths,
         )
     except RefusedError as error:
         module.fail_json(msg=str(error), paths=node.paths)

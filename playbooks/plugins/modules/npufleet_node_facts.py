@@ -13,8 +13,8 @@ options:
     description: Which parts to read; the others stay as they are in O(keep).
     type: list
     elements: str
-    choices: [system, network, docker, npu, files]
-    default: [system, network, docker, npu, files]
+    choices: [system, network, docker, npu, files, storage, host]
+    default: [system, network, docker, npu, files, storage, host]
   keep:
     description: The fact as it was read before.
     type: dict
@@ -23,6 +23,20 @@ options:
     description: Addresses of other nodes; the kernel is asked for the route to each.
     type: list
     elements: str
+    default: []
+  storage:
+    description: Mount points, folders and file system types to look at, in the keys C(points), C(folders), C(types).
+    type: dict
+    default: {}
+  watched:
+    description: Further files to describe.
+    type: list
+    elements: path
+    default: []
+  certificates:
+    description: Further certificates to read.
+    type: list
+    elements: path
     default: []
   npu_smi_timeout:
     description: Seconds that one call of npu-smi may take.
@@ -39,7 +53,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 node:
-  description: The keys system, network, docker, npu, files, found and certificate.
+  description: The keys system, network, docker, npu, holders, host, files, found, certificates and storage.
   returned: always
   type: dict
 """
@@ -47,9 +61,18 @@ node:
 from typing import Any  # noqa: E402  # the documentation comes first by convention
 
 from ansible.module_utils.basic import AnsibleModule  # noqa: E402  # the documentation comes first by convention
-from ansible.module_utils.npufleet import engine, files, network, npu, system  # noqa: E402  # likewise
+from ansible.module_utils.npufleet import (  # noqa: E402  # likewise
+    engine,
+    files,
+    holders,
+    host,
+    network,
+    npu,
+    storage,
+    system,
+)
 
-SUBSETS = ["system", "network", "docker", "npu", "files"]
+SUBSETS = ["system", "network", "docker", "npu", "files", "storage", "host"]
 
 
 def gather(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +87,14 @@ def gather(parameters: dict[str, Any]) -> dict[str, Any]:
     if "npu" in wanted:
         facts["npu"] = npu.gather(parameters["npu_smi_timeout"])
     if "files" in wanted:
-        facts.update(files.gather())
+        facts.update(files.gather(parameters["watched"], parameters["certificates"]))
+    if "storage" in wanted:
+        asked = parameters["storage"]
+        facts["storage"] = storage.gather(*(asked.get(key) or [] for key in ("points", "folders", "types")))
+    if "host" in wanted:
+        facts["host"] = host.gather()
+    if "docker" in facts and "npu" in facts and set(wanted) & {"docker", "npu"}:
+        facts["holders"] = holders.gather(facts["docker"], facts["npu"])
     return facts
 
 
@@ -74,6 +104,9 @@ def main() -> None:
             "subset": {"type": "list", "elements": "str", "choices": SUBSETS, "default": SUBSETS},
             "keep": {"type": "dict", "default": {}},
             "peers": {"type": "list", "elements": "str", "default": []},
+            "storage": {"type": "dict", "default": {}},
+            "watched": {"type": "list", "elements": "path", "default": []},
+            "certificates": {"type": "list", "elements": "path", "default": []},
             "npu_smi_timeout": {"type": "int", "default": 30},
         },
         supports_check_mode=True,

@@ -9,10 +9,11 @@ from typing import Any, Optional
 
 from npu_agent import api
 from npu_agent.config import Policy
+from npu_agent.intake import Node
 from npu_agent.nodefacts import NodeFacts
 from npu_agent.reconcile import Reconciler
 from npu_agent.store import Store
-from npu_agent.workloads import Node, Workloads
+from npu_agent.workloads import Workloads
 from unit.agent.fake_engine import FakeEngine
 
 GIB = 1 << 30
@@ -66,6 +67,17 @@ def spec(name: str = "job", **changes: Any) -> dict[str, Any]:
 
 
 @dataclass
+class FakeClock:
+    """The clock that survives jumps, moved by hand; another boot_id is a reboot."""
+
+    boot_id: str = "boot-1"
+    at_s: float = 1000.0
+
+    def now_s(self) -> float:
+        return self.at_s
+
+
+@dataclass
 class Bench:
     """Change `seen`, `facts` or `policy` between calls: the next call sees it. restart() is a crash of the agent."""
 
@@ -74,6 +86,8 @@ class Bench:
     engine: FakeEngine = field(default_factory=FakeEngine)
     policy: Policy = field(default_factory=Policy)
     seen: FakeSeen = field(default_factory=lambda: FakeSeen(npus()))
+    clock: FakeClock = field(default_factory=FakeClock)
+    changes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.restart()
@@ -82,7 +96,9 @@ class Bench:
         self.close()
         self.store = Store(self.folder / "agent.db")
         node = Node("node-1", lambda: self.facts, lambda: self.policy, lambda: self.seen)
-        self.workloads = Workloads(self.engine, self.store, node)
+        self.workloads = Workloads(
+            self.engine, self.store, node, self.clock, lambda kind, words: self.changes.append(f"{kind}: {words}")
+        )
         self.reconciler = Reconciler(self.workloads, lambda action: action())
 
     def close(self) -> None:

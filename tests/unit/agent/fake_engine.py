@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Optional
 
 from npu_agent import engine
@@ -46,6 +46,10 @@ class FakeEngine:
         self.output: list[bytes] = [b"hello\n"]
         self.streams: list[FakeLogs] = []
         self._lock = threading.RLock()
+        self.pid = 0
+        self.since: Optional[float] = None
+        self.exit_code: Optional[int] = 0
+        self.pull_events: list[dict[str, Any]] = []
         self._made = 0
 
     def _enter(self, operation: str) -> None:
@@ -100,7 +104,9 @@ class FakeEngine:
         return container_id
 
     def _run(self, container: str) -> None:
-        self._find(container)["State"].update(Status="running", StartedAt="2026-01-02T03:04:05.123456789Z")
+        self._find(container)["State"].update(
+            Pid=self.pid, Status="running", StartedAt="2026-01-02T03:04:05.123456789Z"
+        )
 
     def start(self, container: str) -> None:
         self._enter("start")
@@ -123,10 +129,31 @@ class FakeEngine:
         with self._lock:
             del self.documents[self._find(container)["Id"]]
 
-    def logs(self, container: str, *, tail: Optional[int], follow: bool) -> FakeLogs:
+    def run_inside(self, container: str, command: Sequence[str], timeout_s: float) -> Optional[int]:
+        self._enter(f"run {' '.join(command)}")
+        return self.exit_code
+
+    def pull(self, image: str) -> Iterator[Mapping[str, Any]]:
+        self._enter("pull")
+        yield from self.pull_events
+        self.images.add(image)
+
+    def logs(
+        self,
+        container: str,
+        *,
+        tail: Optional[int],
+        follow: bool,
+        since_s: Optional[float] = None,
+        timestamps: bool = False,
+    ) -> FakeLogs:
+        """Each chunk is a line, printed a second after the one before."""
         self._enter(f"logs {tail}")
         self._find(container)
-        stream = FakeLogs(self.output if tail is None else self.output[-tail:], follow=follow)
+        lines = [b"2026-01-01T00:%02d:%02d.000000000Z %s" % (i // 60, i % 60, c) for i, c in enumerate(self.output)]
+        chunks = lines if timestamps else self.output
+        self.since = since_s
+        stream = FakeLogs(chunks if tail is None else chunks[-tail:], follow=follow)
         self.streams.append(stream)
         return stream
 

@@ -42,6 +42,37 @@ def test_a_missing_file_says_what_to_do(tmp_path: Path) -> None:
         config.load(tmp_path / "none.yaml")
 
 
+@pytest.mark.parametrize(("mode", "words"), [(0o666, "go-w"), (0o620, "go-w")])
+def test_a_policy_that_others_may_write_is_not_roots(tmp_path: Path, mode: int, words: str) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("allow_privileged: true\n")
+    path.chmod(mode)
+    policy = config.PolicyFile(path)
+    with pytest.raises(ProblemError) as caught:
+        policy.get()
+    assert caught.value.problem.code == api.CODE_POLICY_UNSAFE
+    assert words in caught.value.problem.remedy
+    path.chmod(0o600)
+    assert policy.get().allow_privileged
+
+
+def test_a_policy_in_a_folder_that_others_may_write_is_not_roots(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("allow_privileged: true\n")
+    tmp_path.chmod(0o777)
+    with pytest.raises(config.UnsafeFileError, match="Others than root may write"):
+        config.load_policy(path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_policy_of_another_user_is_not_roots(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("allow_privileged: true\n")
+    os.chown(path, 4242, 4242)
+    with pytest.raises(config.UnsafeFileError, match="belongs to the user 4242"):
+        config.load_policy(path)
+
+
 def test_a_changed_policy_is_seen_and_a_broken_one_stops_new_work(tmp_path: Path) -> None:
     path = tmp_path / "policy.yaml"
     policy = config.PolicyFile(path)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import gc
 import socket
 import threading
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from npu_agent import daemon
+from npu_agent import api, daemon
 from npu_agent.config import Config, ConfigError, Probe
+from npu_agent.history import History
 
 
 def config(folder: Path) -> Config:
@@ -20,6 +22,8 @@ def config(folder: Path) -> Config:
         facts_dir=str(folder / "facts"),
         docker_socket=str(folder / "docker.sock"),
         policy_file=str(folder / "policy.yaml"),
+        rules_file=str(folder / "health.yaml"),
+        platform_file=str(folder / "npu_status.yaml"),
         probe=Probe(fast_interval_s=0.2),
     )
 
@@ -40,6 +44,24 @@ def test_a_damaged_state_is_one_sentence_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "state" / "agent.db").write_bytes(b"garbage" * 1000)
     with pytest.raises(ConfigError, match="adopted again"):
         daemon.open_store(config(tmp_path))
+
+
+def test_the_agents_start_and_end_are_written_down(made: daemon.Daemon, tmp_path: Path) -> None:
+    made.history.start()
+    made.close()
+    made.store.close()
+    kept = History(tmp_path / "state" / "history.db").read(0).events
+    assert [(event.kind, event.message.split(" ", 2)[2]) for event in kept] == [
+        ("agent", "has started"),
+        ("agent", "stops; containers go on"),
+    ]
+
+
+def test_the_platform_file_is_kept_where_the_site_asks_for_it(made: daemon.Daemon, tmp_path: Path) -> None:
+    made.publisher.current = dataclasses.replace(made.publisher.current, npus=(api.Npu(0),))
+    made.show_platform()
+    assert "Unknown" in (tmp_path / "npu_status.yaml").read_text()
+    made.store.close()
 
 
 def test_liveness_is_about_the_loop_and_not_about_the_probe(made: daemon.Daemon) -> None:

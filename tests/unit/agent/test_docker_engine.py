@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Optional
 
 import docker.errors
 import pytest
 import requests
 
-from npu_agent import engine
+from npu_agent import docker_engine, engine
 from npu_agent.docker_engine import DockerEngine
 
 
@@ -118,3 +120,76 @@ def test_a_lost_connection_makes_a_new_client(made: DockerEngine, client: Client
 def test_no_socket_is_unreachable() -> None:
     with pytest.raises(engine.EngineUnreachableError):
         DockerEngine("/nowhere/docker.sock").version()
+
+
+class Execs(Client):
+    """Commands inside of a container: `left` says how many looks it takes until one has ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: list[list[str]] = []
+        self.left = 1
+        self.forgotten = False
+
+    def exec_create(self, _container: str, command: list[str], **_options: Any) -> dict[str, str]:
+        self.begun.append(command)
+        return {"Id": f"e{len(self.begun)}"}
+
+    def exec_start(self, _exec: str, *, detach: bool) -> None:
+        assert detach
+
+    def exec_inspect(self, _exec: str) -> dict[str, Any]:
+        self.left -= 1
+        if self.forgotten:
+            self.forgotten = False
+            raise docker.errors.NotFound("no", explanation="No such exec instance")
+        if self.left == 1:
+            return {"Running": False, "ExitCode": None}
+        return {"Running": self.left > 0, "ExitCode": 3}
+
+
+def test_a_command_inside_gives_its_exit_code(made: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("npu_agent.docker_engine.EXEC_POLL_S", 0)
+    execs = Execs()
+    made._client = execs
+    execs.left = 3
+    assert made.run_inside("1", ["check"], 60) == 3
+    assert execs.begun == [["check"]]
+
+
+def test_a_command_that_hangs_is_not_joined_by_a_second_one(made: DockerEngine) -> None:
+    execs = Execs()
+    made._client = execs
+    execs.left = 1000
+    assert made.run_inside("1", ["check"], 0) is None
+    assert made.run_inside("1", ["check"], 0) is None
+    assert len(execs.begun) == 1
+    execs.left = 1
+    made.run_inside("1", ["check"], 0)
+    assert len(execs.begun) == 2
+    execs.forgotten = True  # the container was restarted
+    assert made.run_inside("1", ["check"], 60) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("manifest for ours/a:1 not found: manifest unknown", engine.NotFoundError),
+        ("pull access denied for ours/a", engine.DeniedError),
+        ("unauthorized: authentication required", engine.DeniedError),
+        ("no basic auth credentials", engine.DeniedError),
+        ("unexpected EOF", engine.RefusedError),
+    ],
+)
+def test_what_a_registry_says(words: str, kind: type[engine.EngineError]) -> None:
+    assert type(docker_engine._pull_error(words)) is kind
+
+
+def test_a_credential_is_the_registrys_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "config.json"
+    monkeypatch.setattr(docker_engine, "CREDENTIALS", path)
+    assert docker_engine._credential("reg.example:5000/ours/a:1") == {}
+    path.write_text(json.dumps({"auths": {"reg.example:5000": {"auth": "bWU6c2VjcmV0"}}}))
+    found = docker_engine._credential("reg.example:5000/ours/a:1")
+    assert (found["username"], found["password"]) == ("me", "secret")
+    assert docker_engine._credential("other.example/ours/a:1") == {}

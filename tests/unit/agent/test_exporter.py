@@ -9,10 +9,10 @@ from types import ModuleType
 
 import pytest
 
-from npu_agent import exporter
+from npu_agent import quantities
 from support.repo import ROOT
 
-CHIP = ",".join(exporter.CHIP_LABELS)
+CHIP = ",".join(quantities.CHIP_LABELS)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +44,9 @@ def test_labels_and_types_are_those_of_npu_exporter(script: ModuleType) -> None:
 
 
 def test_units_and_sources_are_those_of_the_table(script: ModuleType) -> None:
-    table = {row["name"]: (row["labels"], row["unit"], row["source"]) for row in script.rows()}
-    for quantity in exporter.QUANTITIES:
-        assert table[quantity.name] == (CHIP, quantity.unit, quantity.source), quantity.name
+    table = {(row["name"], row["labels"]): (row["unit"], row["source"]) for row in script.rows()}
+    for quantity in quantities.QUANTITIES:
+        assert table[quantity.name, CHIP] == (quantity.unit, quantity.source), quantity.name
 
 
 def test_what_is_not_served_has_a_reason(script: ModuleType) -> None:

@@ -63,3 +63,11 @@ def test_other_devices_and_virtual_functions_are_no_accelerators(tmp_path: Path)
     write(tmp_path, "sys/bus/pci/devices/0000:03:00.1/class", "0x120000\n")
     write(tmp_path, "sys/bus/pci/devices/0000:03:00.1/physfn/vendor", "0x19e5\n")
     assert read_facts(NodePaths(str(tmp_path))).pci == ()
+
+
+def test_hccn_tool_lies_among_the_drivers_tools(tmp_path: Path) -> None:
+    assert read_facts(NodePaths(str(tmp_path))).hccn_tool is None
+    tool = tmp_path / "usr/local/Ascend/driver/tools/hccn_tool"
+    tool.parent.mkdir(parents=True)
+    tool.touch()
+    assert read_facts(NodePaths(str(tmp_path))).hccn_tool == str(tool)

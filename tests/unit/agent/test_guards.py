@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,22 @@ def test_a_source_must_exist(tmp_path: Path) -> None:
     assert code(lambda: mount(tmp_path / "none", "/ws", [tmp_path])) == api.GUARD_MOUNT
 
 
-@pytest.mark.parametrize("source", ["/", "/proc/self", "/var/run/docker.sock", "/run", "/etc/npufleet", "/var/lib"])
+@pytest.mark.parametrize("source", ["/", "/proc/self", "/etc/npufleet", "/var/lib"])
 def test_the_system_is_never_mounted_whatever_the_policy_says(source: str) -> None:
     assert code(lambda: mount(Path(source), "/ws", [Path("/")])) == api.GUARD_MOUNT
+
+
+@pytest.mark.parametrize("source", ["/var/run/docker.sock", "/run/docker.sock", "/run", "/var/run", "/run/containerd"])
+def test_the_engines_socket_is_never_mounted_whatever_the_policy_says(source: str) -> None:
+    assert code(lambda: mount(Path(source), "/ws", [Path("/")])) == api.GUARD_DOCKER_SOCKET
+
+
+def test_no_socket_of_the_host_is_mounted_under_any_name(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "proxy"))
+    (tmp_path / "link").symlink_to(tmp_path / "proxy")
+    assert code(lambda: mount(tmp_path / "link", "/ws", [tmp_path])) == api.GUARD_DOCKER_SOCKET
+    listener.close()
 
 
 @pytest.mark.parametrize(("image", "allowed"), [("reg/ours/a:1", True), ("reg/theirs/a:1", False), ("ours", False)])

@@ -7,7 +7,7 @@ import pytest
 
 from npu_agent import api, engine, store
 from npu_agent.problem import ProblemError
-from unit.agent.bench import Bench, spec
+from unit.agent.bench import Bench, FakeSeen, npus, spec
 from unit.agent.fake_engine import undisturbed
 
 DAVINCI_0: dict[str, Any] = {"HostConfig": {"Devices": [{"PathOnHost": "/dev/davinci0"}]}}
@@ -72,7 +72,9 @@ def test_an_npu_that_somebody_took_meanwhile_is_left_to_him(bench: Bench) -> Non
     bench.engine.add("vllm", DAVINCI_0, running=True)
     bench.cycle()
     assert bench.engine.running == ["vllm"]
-    assert (bench.leased(), bench.workloads.all()) == ({}, [])
+    found = bench.workloads.get("job")
+    assert (bench.leased(), found.state) == ({}, "failed")
+    assert found.reason == "NPU 0 was taken by container vllm while the agent was down"
 
 
 def test_a_resumed_start_that_docker_refuses_is_told_as_failed(bench: Bench) -> None:
@@ -105,7 +107,7 @@ def test_a_restart_of_the_agent_touches_no_container(bench: Bench) -> None:
     bench.engine.calls.clear()
     bench.restart()
     bench.cycle()
-    assert set(bench.engine.calls) == {"containers"}
+    assert {call.split()[0] for call in bench.engine.calls} == {"containers", "logs"}
     assert (bench.workloads.get("job").state, bench.leased()) == ("running", {0: "job"})
 
 
@@ -121,11 +123,99 @@ def test_what_ended_for_good_gives_its_npus_back_and_keeps_its_story(bench: Benc
     assert (found.state, found.exit_code, found.finished_at) == ("exited", 3, "2026-01-02T03:05:05Z")
 
 
-def test_what_docker_starts_again_keeps_its_npus(bench: Bench) -> None:
-    container = start(bench, restart="always")
+def test_what_an_older_agent_left_to_docker_keeps_its_npus(bench: Bench) -> None:
+    labels = {api.LABEL_WORKLOAD: "job", api.LABEL_NPUS: "0"}
+    host = {"Devices": [{"PathOnHost": "/dev/davinci0"}], "RestartPolicy": {"Name": "unless-stopped"}}
+    container = bench.engine.add("npufleet-job", {"Labels": labels, "HostConfig": host}, running=True)
+    bench.cycle()
     bench.engine.finish(container, 137)
     bench.cycle()
     assert (bench.workloads.get("job").state, bench.leased()) == ("exited", {0: "job"})
+    assert "start" not in bench.engine.calls
+
+
+def test_what_ended_is_started_again_after_its_backoff(bench: Bench) -> None:
+    container = start(bench, restart="always")
+    bench.engine.finish(container, 137)
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.reason) == (
+        "pending",
+        "it ended with exit code 137: it was killed (signal 9); restart 1 follows after 10 s",
+    )
+    bench.restart()
+    bench.cycle()
+    assert (bench.engine.running, bench.leased()) == ([], {0: "job"})
+    bench.clock.at_s += 10
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.restarts, found.container_id) == ("running", 1, container)
+    assert bench.engine.calls.count("create") == 1
+
+
+def test_the_restart_budget_survives_the_agent_and_ends_for_good(bench: Bench) -> None:
+    container = start(bench, restart={"policy": "on-failure", "budget": 2, "backoff_s": 1})
+    for _ in range(3):
+        bench.engine.finish(container, 1)
+        bench.restart()
+        bench.cycle()
+        bench.clock.at_s += 5
+        bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.restarts, bench.leased()) == ("exited", 2, {})
+    assert found.reason == "it ended with exit code 1; its restart budget is spent"
+
+
+def test_a_success_is_no_failure(bench: Bench) -> None:
+    container = start(bench, restart="on-failure")
+    bench.engine.finish(container, 0)
+    bench.cycle()
+    assert (bench.workloads.get("job").state, bench.leased()) == ("exited", {})
+
+
+def test_no_restart_on_an_npu_that_fell_ill_or_is_used_by_others(bench: Bench) -> None:
+    container = start(bench, restart="always")
+    bench.engine.finish(container, 1)
+    bench.cycle()
+    bench.clock.at_s += 10
+    bench.ill(0, api.UNHEALTHY, "npu-smi reports Alarm")
+    bench.cycle()
+    assert "waits: NPU 0 is unhealthy: npu-smi reports Alarm" in bench.workloads.get("job").reason
+    bench.seen = FakeSeen(npus())
+    stranger = bench.engine.add("x", {"HostConfig": {"Devices": [{"PathOnHost": "/dev/davinci0"}]}}, running=True)
+    bench.cycle()
+    assert "waits: NPU 0 is used by container x" in bench.workloads.get("job").reason
+    bench.engine.remove(stranger)
+    bench.cycle()
+    assert bench.workloads.get("job").state == "running"
+
+
+def test_a_restart_that_docker_refuses_is_tried_again_until_the_budget_is_spent(bench: Bench) -> None:
+    container = start(bench, restart={"policy": "always", "budget": 2, "backoff_s": 0})
+    bench.engine.finish(container, 1)
+
+    def before(operation: str) -> None:
+        if operation == "start":
+            raise engine.RefusedError("no such device")
+
+    bench.engine.before = before
+    for _ in range(3):
+        bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, bench.leased()) == ("exited", {})
+    assert "Docker refused to restart it: no such device; its restart budget is spent" in found.reason
+
+
+def test_a_crash_between_a_restart_and_its_record_starts_nothing_twice(bench: Bench) -> None:
+    container = start(bench, restart="always")
+    bench.engine.finish(container, 1)
+    bench.cycle()
+    bench.engine.start(container)
+    bench.restart()
+    bench.clock.at_s += 60
+    bench.cycle()
+    record = bench.store.records()[0]
+    assert (record.restart_due, record.restarts, bench.workloads.get("job").state) == (None, 1, "running")
 
 
 def test_a_container_removed_by_hand_is_told_and_its_npus_are_free(bench: Bench) -> None:

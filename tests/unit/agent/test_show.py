@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -56,3 +57,10 @@ def test_the_reason_of_an_end(found: Container, words: str) -> None:
 def test_a_running_container_has_not_finished_whatever_its_last_run_left() -> None:
     found = show(record(store.STARTED), container("running", finished_at="2026-01-01T00:00:00Z"))
     assert found.finished_at is None
+
+
+def test_an_end_that_a_restart_follows_is_not_told_as_the_end() -> None:
+    again = dataclasses.replace(record(store.STARTED), restart={"policy": "on-failure"})
+    found = show(again, container("exited", exit_code=1))
+    assert (found.state, "it ended with exit code 1" in found.reason) == ("pending", True)
+    assert show(again, container("exited", exit_code=0)).state == "exited"

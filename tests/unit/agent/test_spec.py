@@ -78,7 +78,7 @@ def test_aigc_is_the_manuals_container(facts: NodeFacts) -> None:
     assert cgroup["ReadOnly"] is True
 
 
-@pytest.mark.parametrize("name", ["train", "aigc", "infer", "custom"])
+@pytest.mark.parametrize("name", sorted(path.stem for path in spec.PROFILES.glob("*.yaml")))
 def test_every_profile_makes_a_container(facts: NodeFacts, name: str) -> None:
     assert plan(facts, profile=name).resolved.network in {"bridge", "host"}
 
@@ -110,16 +110,58 @@ def test_the_guards_cgroup_parent_is_used(facts: NodeFacts) -> None:
     assert "CgroupParent" not in plan(plain).body["HostConfig"]
 
 
+@pytest.mark.parametrize("restart", ["no", "on-failure", {"policy": "always", "budget": 3}])
+def test_the_agent_restarts_and_not_the_engine(facts: NodeFacts, restart: Any) -> None:
+    made = plan(facts, restart=restart)
+    assert made.body["HostConfig"]["RestartPolicy"] == {"Name": "no"}
+    assert made.resolved.restart["policy"] == (restart if isinstance(restart, str) else "always")
+
+
 @pytest.mark.parametrize(
-    ("restart", "policy"),
+    ("profile", "has", "npus", "notes"),
     [
-        ("no", {"Name": "no"}),
-        ("on-failure", {"Name": "on-failure", "MaximumRetryCount": 5}),
-        ("always", {"Name": "unless-stopped"}),
+        ("train", 8, "all", []),
+        ("aigc-lora", 8, 1, []),
+        ("aigc-finetune", 8, 8, []),
+        ("aigc-finetune", 4, 4, ["profile aigc-finetune asks 8 NPUs; this node gives all its 4"]),
     ],
 )
-def test_docker_restarts(facts: NodeFacts, restart: str, policy: dict[str, Any]) -> None:
-    assert plan(facts, restart=restart).body["HostConfig"]["RestartPolicy"] == policy
+def test_a_profile_has_a_number_of_npus(profile: str, has: int, npus: Any, notes: list[str]) -> None:
+    wanted = spec.parse("job", {"name": "job", "image": "img:1", "profile": profile})
+    assert spec.npus_asked(wanted, has) == (npus, notes)
+
+
+def test_a_number_in_the_spec_counts_more_than_the_profiles() -> None:
+    wanted = spec.parse("job", bench.spec(profile="aigc-finetune", npus=[2]))
+    assert spec.npus_asked(wanted, 8) == ([2], [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"npus": None}, "npus"),
+        ({"probe": {"kind": "http"}}, "probe.port"),
+        ({"probe": {"kind": "tcp"}}, "probe.port"),
+        ({"probe": {"kind": "exit-code"}}, "probe.command"),
+        ({"probe": {"kind": "smoke"}}, "probe.kind"),
+        ({"probe": {"kind": "tcp", "port": 80, "action": "restart"}}, "probe.action"),
+        ({"restart": {"backoff_s": 3}}, "restart"),
+    ],
+)
+def test_keys_that_need_others_are_named(changes: dict[str, Any], field: str) -> None:
+    document = {key: value for key, value in bench.spec(**changes).items() if value is not None}
+    with pytest.raises(ProblemError) as caught:
+        spec.parse("job", document)
+    assert (caught.value.problem.code, caught.value.problem.field) == (api.CODE_INVALID_SPEC, field)
+
+
+def test_a_privileged_container_counts_npus_as_the_node_does(facts: NodeFacts) -> None:
+    wanted = spec.parse("job", bench.spec(npus="all", privileged=True))
+    policy = Policy(allow_privileged=True)
+    made = spec.resolve(wanted, [0, 1, 3], node="n1", sha256="abc", facts=facts, policy=policy)
+    assert made.body["HostConfig"]["Privileged"] is True
+    assert made.resolved.env["ASCEND_RT_VISIBLE_DEVICES"] == "0,1,3"
+    assert made.resolved.isolation == {"privileged": True}
 
 
 def test_command_workdir_and_grace(facts: NodeFacts) -> None:
@@ -138,3 +180,8 @@ def test_own_mounts_come_after_the_drivers_with_real_paths(facts: NodeFacts, tmp
     with pytest.raises(ProblemError) as caught:
         plan(facts, policy=policy, mounts=mounts * 2)
     assert caught.value.problem.field == "mounts.1.target"
+
+
+def test_the_fleet_side_knows_the_profiles_numbers() -> None:
+    told = {path.stem: spec.profile(path.stem).get("npus") for path in spec.PROFILES.glob("*.yaml")}
+    assert {name: npus for name, npus in told.items() if npus is not None} == api.PROFILE_NPUS

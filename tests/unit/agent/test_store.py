@@ -42,7 +42,7 @@ def test_a_conflict_writes_nothing(made: Store) -> None:
     made.reserve(record("a", [1]))
     with pytest.raises(LeaseConflictError) as caught:
         made.reserve(record("b", [0, 1]))
-    assert (caught.value.npu, caught.value.workload) == (1, "a")
+    assert (caught.value.npu, caught.value.owner) == (1, "a")
     assert made.get("b") is None
     assert [lease.npu for lease in made.leases()] == [1]
 
@@ -93,7 +93,7 @@ def test_a_full_disk_refuses_and_loses_nothing(made: Store) -> None:
 
 def test_a_record_of_a_newer_agent_is_read(made: Store) -> None:
     made.reserve(record("a", [1]))
-    with made._transaction() as connection:
+    with made.transaction() as connection:
         connection.execute("UPDATE workloads SET document = json_set(document, '$.generation', 4)")
     assert made.get("a") == record("a", [1])
 

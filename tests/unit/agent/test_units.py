@@ -35,3 +35,8 @@ def test_sizes_are_shown_short(size: int, text: str) -> None:
 )
 def test_docker_s_times(text: object, moment: str | None) -> None:
     assert units.from_docker(text) == moment
+
+
+@pytest.mark.parametrize(("text", "found"), [("2023-11-14T22:13:20Z", 1.7e9), (None, None), ("soon", None)])
+def test_seconds_of_a_time(text: str | None, found: float | None) -> None:
+    assert units.seconds(text) == found

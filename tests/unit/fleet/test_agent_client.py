@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from npu_agent import api
+from npu_agent import api, api_events
 from npufleet import agent_client
 from npufleet.agent_client import AgentClient
 from npufleet.agent_errors import GarbageError, RefusedError, UnreachableError
@@ -40,6 +40,20 @@ def test_changing_shows_the_operate_token_and_sends_the_spec() -> None:
 def test_put_of_what_is_there_created_nothing() -> None:
     client, _ = client_of({"PUT /v1/workloads/x": Reply(make_workload("x").to_dict(), status=200)})
     assert client.put_workload(api.WorkloadSpec("x", "img", 1))[1] is False
+
+
+def test_events_go_on_where_the_last_page_ended() -> None:
+    event = api_events.Event(7, "2026-01-01T00:00:00Z", "health", "npu/3", "npu/3 is unhealthy")
+    page = api_events.EventPage([event], 1, 7, 7)
+    client, agent = client_of({"GET /v1/events": Reply(page.to_dict())})
+    assert client.events(3) == page
+    assert str(agent.asked[0].url).endswith("/v1/events?after=3")
+
+
+def test_a_fault_code_is_explained() -> None:
+    found = api_events.FaultInfo("80E01801", known=True, action="restart-workload")
+    client, _ = client_of({"GET /v1/faults/80E01801": Reply(found.to_dict())})
+    assert client.fault("80E01801") == found
 
 
 @pytest.mark.parametrize(("grace", "query"), [(None, ""), (0, "?grace_s=0"), (7, "?grace_s=7")])

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from npufleet import playbook
-from npufleet.errors import ProjectError
-from npufleet.playbook import End, Order
+from npufleet.errors import ProjectError, UsageError
+from npufleet.playbook_story import End, Order
 from npufleet.project import Project
 from npufleet.result import Exit, Frame, Result
 from unit.fleet.test_playbook_events import TASK, event
@@ -121,3 +122,15 @@ def test_missing_playbook(tmp_path: Path) -> None:
         playbook.start(ORDER, Project(tmp_path))
     assert caught.value.failure.code == "playbook-missing"
     assert not (tmp_path / "build").exists()
+
+
+def test_a_conclusion_that_fails_is_in_the_record(tmp_path: Path) -> None:
+    def conclude(_: object) -> Result:
+        raise UsageError("no room for the bundle")
+
+    order = replace(ORDER, conclude=conclude)
+    run = Recorded([TASK, done("a"), stats(ok="a")], End("successful", 0))
+    with pytest.raises(UsageError):
+        list(playbook.follow(order, lambda: run, tmp_path))
+    record = json.loads((tmp_path / "run.json").read_text(encoding="utf-8"))
+    assert (record["state"], record["exit_code"], record["errors"]) == ("ended", 2, ["no room for the bundle"])

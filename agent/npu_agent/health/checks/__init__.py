@@ -2,6 +2,34 @@
 
 from __future__ import annotations
 
-from npu_agent.health.checks import disk, driver, ip_forward, metadata_guard, nic, npu_count, npus, probe
+from npu_agent.health.checks import (
+    clock,
+    disk,
+    driver,
+    ip_forward,
+    memory,
+    metadata_guard,
+    nic,
+    npu_count,
+    npu_network,
+    npus,
+    probe,
+    rules,
+    storage,
+)
 
-__all__ = ["disk", "driver", "ip_forward", "metadata_guard", "nic", "npu_count", "npus", "probe"]
+__all__ = [
+    "clock",
+    "disk",
+    "driver",
+    "ip_forward",
+    "memory",
+    "metadata_guard",
+    "nic",
+    "npu_count",
+    "npu_network",
+    "npus",
+    "probe",
+    "rules",
+    "storage",
+]

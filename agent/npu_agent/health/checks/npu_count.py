@@ -29,7 +29,11 @@ def _judge(snapshot: Snapshot, configured: Optional[int]) -> Verdict:
         missing = ", ".join(str(npu) for npu in sorted(snapshot.absent))
         listed = len([npu for npu in snapshot.npus if npu not in snapshot.absent])
         return Verdict(
-            name, api.UNHEALTHY, f"npu-smi lists {listed} of {wanted} NPUs; missing: {missing}", "reboot-node"
+            name,
+            api.UNHEALTHY,
+            f"npu-smi lists {listed} of {wanted} NPUs; missing: {missing}",
+            "reboot-node",
+            marks=(f"missing {missing}",),
         )
     if snapshot.unmapped:
         reason = f"{len(snapshot.unmapped)} chips of npu-smi's table could not be mapped to a physical id"
@@ -37,7 +41,7 @@ def _judge(snapshot: Snapshot, configured: Optional[int]) -> Verdict:
     dead = [device.address for device in snapshot.facts.pci if device.dead]
     if dead:
         reason = f"an accelerator on the PCIe bus is dead (reads as ff): {', '.join(dead)}"
-        return Verdict(name, api.UNHEALTHY, reason, "reboot-node")
+        return Verdict(name, api.UNHEALTHY, reason, "reboot-node", marks=("dead-on-the-bus",))
     unlisted = _unlisted(snapshot)
     if unlisted:
         reason = f"the PCIe bus has an accelerator that npu-smi does not list: {', '.join(unlisted)}"

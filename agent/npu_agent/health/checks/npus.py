@@ -15,4 +15,4 @@ class Npus:
     name = "npu"
 
     def run(self, context: Context) -> Iterable[Verdict]:
-        return [judge(npu, context.snapshot) for npu in context.snapshot.npus]
+        return [judge(npu, context.snapshot, context.rules) for npu in context.snapshot.npus]

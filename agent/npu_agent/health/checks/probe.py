@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 from npu_agent import api
 from npu_agent.health.check import Context, ageing, register
+from npu_agent.health.limits import by_limit
 from npu_agent.health.npu import trouble_action
-from npu_agent.health.verdict import Verdict
+from npu_agent.health.verdict import Verdict, gravest
 from npu_agent.snapshot import Snapshot
 
 
@@ -17,7 +18,15 @@ class Probe:
     name = "probe"
 
     def run(self, context: Context) -> Iterable[Verdict]:
-        return [_judge(context.snapshot)]
+        slow = by_limit(
+            self.name,
+            context.rules,
+            "probe-duration-s",
+            context.probe_duration_s,
+            f"the last npu-smi info took {context.probe_duration_s or 0:.1f} s",
+            mark="slow",
+        )
+        return [gravest([_judge(context.snapshot), *slow])]
 
 
 def _judge(snapshot: Snapshot) -> Verdict:

@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import socket
+import stat
 from typing import Any
 
 from ansible.module_utils.npufleet.run import read, run, which
@@ -54,17 +55,19 @@ def gather() -> dict[str, Any]:
         "api_version": version.get("ApiVersion") if version else None,
         "running": version is not None,
         "started": started(read(PID_FILE).strip()),
-        "daemon_json": daemon_json(read(DAEMON_JSON, None)),
+        "daemon_json": dict(daemon_json(read(DAEMON_JSON, None)), **place(DAEMON_JSON)),
         "flags": flags(),
         "info": {},
         "containers": [],
         "images": [],
+        "image_ids": {},
+        "image_digests": [],
         "networks": [],
     }
     if version is not None:
         facts["info"] = info(ask("/info") or {})
         facts["containers"] = containers(ask("/containers/json") or [])
-        facts["images"] = sorted(tag for image in ask("/images/json") or [] for tag in image.get("RepoTags") or [])
+        facts.update(images(ask("/images/json") or []))
         facts["networks"] = [{"name": n["Name"], "driver": n["Driver"]} for n in ask("/networks") or []]
     return facts
 
@@ -83,6 +86,13 @@ def daemon_json(text: str | None) -> dict[str, Any]:
     if not isinstance(options, dict):
         options, error = {}, "it does not hold an object"
     return {"exists": text is not None, "text": text or "", "options": options, "error": error}
+
+
+def place(path: str) -> dict[str, Any]:
+    """Where the file really is, its mode, and whether its folder is there."""
+    real = os.path.realpath(path)
+    mode = f"{stat.S_IMODE(os.stat(real).st_mode):04o}" if os.path.exists(real) else None
+    return {"path": real, "mode": mode, "folder": os.path.isdir(os.path.dirname(real))}
 
 
 def started(pid: str) -> int:
@@ -128,6 +138,13 @@ def info(raw: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def images(raw: list[dict[str, Any]]) -> dict[str, Any]:
+    """Tags, the image that each stands for, and the digests under which images came from a registry."""
+    tags = {tag: image["Id"] for image in raw for tag in image.get("RepoTags") or [] if tag != "<none>:<none>"}
+    digests = [digest for image in raw for digest in image.get("RepoDigests") or [] if "<" not in digest]
+    return {"images": sorted(tags), "image_ids": tags, "image_digests": sorted(digests)}
+
+
 def containers(raw: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
@@ -135,6 +152,7 @@ def containers(raw: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "name": (item.get("Names") or ["?"])[0].lstrip("/"),
             "image": item.get("Image"),
             "network": item.get("HostConfig", {}).get("NetworkMode"),
+            "created": item.get("Created"),
             "devices": devices(item["Id"]),
         }
         for item in raw
@@ -142,7 +160,17 @@ def containers(raw: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def devices(identifier: str) -> list[str]:
-    """Device files that a running container was given."""
-    host = (ask(f"/containers/{identifier}/json") or {}).get("HostConfig") or {}
+    """Device files that a running container was given, by its options or through Ascend's own runtime."""
+    answer = ask(f"/containers/{identifier}/json") or {}
+    host = answer.get("HostConfig") or {}
     given = [device.get("PathOnHost", "") for device in host.get("Devices") or []]
+    if host.get("Runtime") == "ascend":
+        given += [f"/dev/davinci{npu}" for npu in visible((answer.get("Config") or {}).get("Env") or [])]
     return [*given, "privileged"] if host.get("Privileged") else given
+
+
+def visible(environment: list[str]) -> list[int]:
+    """NPUs of ASCEND_VISIBLE_DEVICES, as in 0,2 or 0-3."""
+    told = dict(word.partition("=")[::2] for word in environment).get("ASCEND_VISIBLE_DEVICES", "")
+    spans = re.findall(r"(\d+)(?:-(\d+))?", told) if re.match(r"^[\d,-]+$", told) else []
+    return sorted({npu for first, last in spans for npu in range(int(first), int(last or first) + 1)})

@@ -21,6 +21,8 @@ OURS = (
     "/etc/profile.d/npufleet*",
     "/etc/systemd/system/npu-agent.service",
     "/etc/systemd/system/npufleet*",
+    "/etc/systemd/system/*.mount",
+    "/etc/systemd/system/multi-user.target.wants/*.mount",
     "/etc/systemd/system/*.d/npufleet*",
     "/opt/npufleet",
     "/opt/npufleet/**",
@@ -33,15 +35,17 @@ FOUND = "/var/lib/npufleet/found"
 CERTIFICATE = "/etc/npufleet/tls/server.crt"
 
 
-def gather() -> dict[str, Any]:
-    paths = sorted({path for pattern in OURS for path in glob.glob(pattern, recursive=True)})
+def gather(watched: list[str], certificates: list[str]) -> dict[str, Any]:
+    paths = sorted({path for pattern in OURS for path in glob.glob(pattern, recursive=True)}.union(watched))
     return {
         "files": {path: describe(path) for path in paths if os.path.lexists(path)},
         # What a role found before it changed something: `remove` gives it back.
         "found": {os.path.basename(p)[:-5]: load(p) for p in sorted(glob.glob(FOUND + "/*.json"))},
-        "certificate": certificate(run("openssl", "x509", "-noout", "-enddate", "-text", "-in", CERTIFICATE))
-        if os.path.exists(CERTIFICATE)
-        else None,
+        "certificates": {
+            path: certificate(run("openssl", "x509", "-noout", "-enddate", "-text", "-in", path))
+            for path in [CERTIFICATE, *certificates]
+            if os.path.exists(path)
+        },
     }
 
 
@@ -75,7 +79,7 @@ def load(path: str) -> Any:
 
 
 def certificate(done: Done) -> dict[str, Any] | None:
-    """When the agent's certificate ends and which names it carries; None when openssl cannot read it."""
+    """When a certificate ends and which names it carries; None when openssl cannot read it."""
     end = re.search(r"^notAfter=(.+)$", done.out, re.MULTILINE)
     if done.code != 0 or end is None:
         return None

@@ -32,6 +32,8 @@ def interface(link: dict[str, Any]) -> dict[str, Any]:
         "mtu": link.get("mtu"),
         "up": "UP" in flags and "LOWER_UP" in flags,
         "master": link.get("master"),
+        # What a VLAN or the like rides on.
+        "link": link.get("link"),
         "addresses": [
             {"address": a["local"], "prefix": a["prefixlen"], "family": a["family"], "scope": a.get("scope")}
             for a in link.get("addr_info", [])

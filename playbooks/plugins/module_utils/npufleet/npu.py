@@ -85,6 +85,7 @@ def driver() -> dict[str, Any]:
         },
         # docker -v with a missing source leaves a directory where the tool should be.
         "directories_in_place_of_tools": [p for group in TOOLS.values() for p in group if os.path.isdir(p)],
+        "unusable_tools": unusable(TOOLS["npu_smi"]),
         "driver_version": version.get("Version"),
         "driver_wants_firmware": version.get("compatible_version_fw"),
         "firmware_version": firmware.get("Version"),
@@ -99,6 +100,18 @@ def there(path: str) -> str | None:
 
 def first_file(candidates: tuple[str, ...]) -> str | None:
     return next((path for path in candidates if os.path.isfile(path) and os.access(path, os.X_OK)), None)
+
+
+def unusable(candidates: tuple[str, ...]) -> list[dict[str, str]]:
+    """What lies where the tool should be and cannot be run: a file without its execute bit, a link to nowhere."""
+    found = []
+    for path in candidates:
+        if os.path.islink(path) and not os.path.exists(path):
+            found.append({"path": path, "why": f"it is a link to {os.readlink(path)}, which is not there"})
+        elif os.path.isfile(path) and not os.access(path, os.X_OK):
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+            found.append({"path": path, "why": f"its mode {mode:04o} lets nobody execute it"})
+    return found
 
 
 def pairs(text: str) -> dict[str, str]:
@@ -126,6 +139,7 @@ def ask_npu_smi(timeout: float) -> dict[str, Any]:
         "error": None if failed is None else last_line(failed),
         "code": 0 if failed is None else failed.code,
         "total": total(listing.out),
+        "listed": listed(listing.out),
         "cards": [int(card) for card in re.findall(r"^\s*NPU ID\s*:\s*(\d+)\s*$", listing.out, re.MULTILINE)],
         "chips": mapped(mapping.out),
         "health": health(table.out),
@@ -143,14 +157,27 @@ def total(text: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
+def listed(text: str) -> int | None:
+    """Chips by `npu-smi info -l`; a tool that does not print them a card has one on each."""
+    chips = [int(count) for count in re.findall(r"^\s*Chip Count\s*:\s*(\d+)\s*$", text, re.MULTILINE)]
+    return sum(chips) if chips else total(text)
+
+
 def mapped(text: str) -> list[dict[str, Any]]:
-    """Rows of `npu-smi info -m` that are chips; a row without a logic id is the board's own controller."""
-    chips = []
+    """Rows of `npu-smi info -m` that are chips; a row without a number is the board's own controller.
+
+    `npu` is the N of /dev/davinciN: the physical id, or the logic id of a tool that does not print it.
+    """
+    chips, labels = [], []
     for line in text.splitlines():
-        words = line.split()
-        if len(words) >= 4 and words[0].isdigit() and words[1].isdigit() and words[2].isdigit():
-            name = " ".join(word for word in words[3:] if not word.isdigit())
-            chips.append({"card": int(words[0]), "chip": int(words[1]), "logic": int(words[2]), "name": name})
+        if "NPU ID" in line and "Chip Name" in line:
+            labels = [part for part in re.split(r"\s{2,}|\t", line.strip()) if part]
+            continue
+        row = dict(zip(labels, line.split(None, max(0, len(labels) - 1))))
+        number = row.get("Chip Phy-ID") or row.get("Chip Logic ID") or ""
+        if number.isdigit() and row["NPU ID"].isdigit() and row.get("Chip ID", "").isdigit():
+            ids = {"card": int(row["NPU ID"]), "chip": int(row["Chip ID"]), "npu": int(number)}
+            chips.append(dict(ids, name=row.get("Chip Name", "").strip()))
     return chips
 
 
@@ -190,13 +217,13 @@ def processes(table: str) -> list[dict[str, Any]]:
 
 
 class Locked:
-    """An exclusive lock on a file, waited for with patience; without its folder nobody else takes it either."""
+    """An exclusive lock on a file, waited for with patience. Never made here: where it is not, nobody else takes it."""
 
     def __init__(self, path: str, patience: float) -> None:
         self.path, self.deadline, self.stream = path, time.monotonic() + patience, None
 
     def __enter__(self) -> bool:
-        if not os.path.isdir(os.path.dirname(self.path)):
+        if not os.path.exists(self.path):
             return True
         self.stream = open(self.path, "a", encoding="utf-8")
         while not self.taken():

@@ -26,9 +26,9 @@ def which(name: str) -> str | None:
     return shutil.which(name, path=PATH)
 
 
-def run(*command: str, timeout: float = 10, text: str | None = None) -> Done:
+def run(*command: str, timeout: float = 10, text: str | None = None, extra: dict[str, str] | None = None) -> Done:
     """Run a command in the C locale; a missing program is code 127, a time-out 124. Never raises."""
-    environment = dict(os.environ, LC_ALL="C", PATH=PATH)
+    environment = dict(os.environ, LC_ALL="C", PATH=PATH, **(extra or {}))
     try:
         process = subprocess.Popen(
             command,

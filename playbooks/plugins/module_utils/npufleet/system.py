@@ -24,7 +24,12 @@ SERVICES = (
 SYSCTL_FOLDERS = ("/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d")
 SILENCED = "# npufleet keeps this line off: "
 FORWARDING = re.compile(
-    r"^\s*-?\s*net[./]ipv4[./](?:ip_forward|conf[./]all[./]forwarding)\s*=\s*(\d+)\s*$", re.MULTILINE
+    r"^[ \t]*-?[ \t]*net[./]ipv4[./](?:ip_forward|conf[./]all[./]forwarding)[ \t]*=[ \t]*(\d+)[ \t]*$", re.MULTILINE
+)
+# Lines that npufleet keeps off count too: what they reserve must stay reserved.
+RESERVED = re.compile(
+    rf"^({re.escape(SILENCED)})?[ \t]*-?[ \t]*net[./]ipv4[./]ip_local_reserved_ports[ \t]*=[ \t]*([\d,\- \t]*)$",
+    re.MULTILINE,
 )
 
 
@@ -42,6 +47,10 @@ def gather() -> dict[str, Any]:
         "package_managers": [name for name in ("apt-get", "dnf", "yum", "zypper") if which(name)],
         "services": services(),
         "ip_forward": {"live": read("/proc/sys/net/ipv4/ip_forward").strip(), "files": forwarding_files()},
+        "reserved_ports": {
+            "live": read("/proc/sys/net/ipv4/ip_local_reserved_ports").strip(),
+            "files": reserving_files(),
+        },
         "silenced_sysctls": [path for path in sysctl_order(sysctl_paths()) if SILENCED in read(path)],
         "disks": disks(("/", "/var/lib/docker")),
         "memory_mb": memory_mb(read("/proc/meminfo")),
@@ -125,6 +134,15 @@ def forwarding_files() -> list[dict[str, str]]:
         if values:
             spoken.append({"path": path, "value": values[-1]})
     return spoken
+
+
+def reserving_files() -> list[dict[str, Any]]:
+    """Files that reserve ports, in the order in which they are applied at boot; `active` ones replace what was set."""
+    return [
+        {"path": path, "ports": line[1].strip(), "active": not line[0]}
+        for path in sysctl_order(sysctl_paths())
+        for line in RESERVED.findall(read(path))
+    ]
 
 
 def sysctl_paths() -> list[str]:

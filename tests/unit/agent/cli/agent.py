@@ -16,6 +16,7 @@ NPUS = [
 ]  # fmt: skip
 COMPONENT = {
     "name": "npu/3", "state": "unhealthy", "reason": "Alarm", "action": "reset-npu", "since": None, "observed_at": None,
+    "advice": "resetting NPU 3 resets all 8",
 }  # fmt: skip
 NOT_FOUND = {"status": 404, "code": "not-found", "detail": "There is no workload none on this node.", "remedy": ""}
 

@@ -46,3 +46,16 @@ def test_the_reason_names_word_code_and_cause() -> None:
 
 def test_the_tools_own_text_explains_an_unknown_code() -> None:
     assert "(fan is gone)" in by_codes("npu/3", "Alarm", ("FFFFFFF0",), ("fan is gone",)).reason
+
+
+@pytest.mark.parametrize(
+    ("word", "codes", "marks"),
+    [
+        ("OK", (), ()),
+        ("Alarm", (), ("Alarm",)),
+        ("Alarm", ("80e3a203", "FFFFFFF0"), ("80E3A203", "FFFFFFF0")),
+        ("Warning", ("81078603",), ("81078603",)),
+    ],
+)
+def test_marks_name_the_fault_for_rules_about_time(word: str, codes: tuple[str, ...], marks: tuple[str, ...]) -> None:
+    assert set(by_codes("npu/0", word, codes).marks) == set(marks)

@@ -37,3 +37,9 @@ def test_nothing_judged_is_not_healthy() -> None:
     assert overall([], complete=False) == overall([api.Component("npu/0", api.HEALTHY)], complete=False)
     assert overall([], complete=False).state == api.UNKNOWN
     assert overall([], complete=False).reasons == ("no complete probe yet",)
+
+
+def test_a_port_that_nobody_asked_lately_takes_no_node_out_and_one_without_a_link_does() -> None:
+    found = overall([api.Component("npu/0", api.HEALTHY), api.Component("npu-network/0", api.UNKNOWN, "not asked")])
+    assert (found.ready, found.state, found.reasons) == (True, api.UNKNOWN, ())
+    assert not overall([api.Component("npu-network/0", api.UNHEALTHY, "no link")]).ready

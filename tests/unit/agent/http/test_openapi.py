@@ -45,6 +45,9 @@ def test_the_spec_that_is_published_is_the_one_that_validates() -> None:
         ("/v1/health", "HealthReport"),
         ("/v1/npus", "NpuReport"),
         ("/v1/leases", "Leases"),
+        ("/v1/leases/kept", "Reservation"),
+        ("/v1/cordon", "Cordons"),
+        ("/v1/drain", "Drain"),
         ("/v1/workloads", "Workloads"),
         ("/v1/workloads/job", "Workload"),
         ("/v1/workloads/none", "Problem"),
@@ -52,6 +55,8 @@ def test_the_spec_that_is_published_is_the_one_that_validates() -> None:
 )
 def test_answers_are_as_documented(agent: Api, path: str, schema: str) -> None:
     agent.ask("PUT", "/v1/workloads/job", json=spec())
+    agent.ask("PUT", "/v1/leases/kept", json={"npus": 1})
+    agent.ask("PUT", "/v1/drain", json={"owner": "a"})
     assert list(validator(schema).iter_errors(agent.ask("GET", path).json())) == []
 
 

@@ -94,3 +94,27 @@ def test_a_wrong_grace_is_named(agent: Api, target: str) -> None:
 @pytest.mark.parametrize("query", ["tail=x", "follow=maybe"])
 def test_a_wrong_log_query_is_named(agent: Api, query: str) -> None:
     assert agent.ask("GET", f"{JOB}/logs?{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("since", "moment"),
+    [("1700000000", 1.7e9), ("2023-11-14T22:13:20Z", 1.7e9), ("2023-11-14T22:13:20", 1.7e9), ("1960-01-01", 0.0)],
+)
+def test_logs_since_a_moment(agent: Api, since: str, moment: float) -> None:
+    agent.ask("PUT", JOB, json=spec())
+    assert agent.ask("GET", f"{JOB}/logs?since={since}").status_code == 200
+    assert agent.bench.engine.since == moment
+    assert agent.ask("GET", f"{JOB}/logs?timestamps=1").text.startswith("2026-01-01T00:00:00.000000000Z hello")
+
+
+@pytest.mark.parametrize("since", ["", "yesterday", "-1", "9" * 30, "9999-99-99"])
+def test_a_wrong_moment_is_named(agent: Api, since: str) -> None:
+    answer = agent.ask("GET", f"{JOB}/logs?since={since}")
+    assert (answer.status_code, answer.json()["field"]) == (400, "since")
+
+
+def test_restart(agent: Api) -> None:
+    agent.ask("PUT", JOB, json=spec())
+    answer = agent.ask("POST", JOB + ":restart")
+    assert (answer.status_code, answer.json()["state"]) == (200, "running")
+    assert agent.ask("POST", "/v1/workloads/none:restart").status_code == 404

@@ -1,4 +1,4 @@
-"""Every recorded output of npu-smi info reads as a person reads it."""
+"""Every recorded output reads as a person reads it."""
 
 from __future__ import annotations
 
@@ -26,3 +26,21 @@ def test_windows_line_ends_and_indents_change_nothing(name: str) -> None:
     text = recorded.read(f"info/{name}.txt")
     assert probe.parse_info(text.replace("\n", "\r\n")) == probe.parse_info(text)
     assert probe.parse_info("\n".join("\t" + line for line in text.splitlines())) == probe.parse_info(text)
+
+
+@pytest.mark.parametrize("name", recorded.names("other"))
+def test_recorded_answer_of_another_question(name: str) -> None:
+    expected = json.loads(recorded.read(f"other/{name}.json"))
+    found = probe.document(recorded.read(f"other/{name}.txt"))
+    other = json.loads(json.dumps(found.get("other")))
+    assert {"other": other, "errors": [error["class"] for error in found["errors"]]} == expected
+    assert found["chips"] == []
+    assert not found["complete"]
+
+
+@pytest.mark.parametrize("name", recorded.names("errors"))
+def test_recorded_error_is_no_table(name: str) -> None:
+    found = probe.document(recorded.read(f"errors/{name}.txt"))
+    assert found["errors"]
+    assert "garbage" not in [error["class"] for error in found["errors"]]
+    assert (found["chips"], found["complete"]) == ([], False)

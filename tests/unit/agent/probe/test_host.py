@@ -43,18 +43,7 @@ def test_lspci_lists_accelerators_and_the_dead() -> None:
     assert host.parse_lspci("00:1f.3 Audio device: Intel Corporation Device d801") == []
 
 
-def test_hccn() -> None:
-    assert host.parse_hccn_ip(read("other/hccn_ip_8devices.txt")).address == "192.1.45.172"
-    assert host.parse_hccn_ip("Get ip failed, because no ip was preset there!") == host.HccnAddress()
-    assert host.parse_hccn_link("link status: UP") == "UP"
-    assert host.parse_hccn_link("link status: ???") is None
-    assert host.parse_hccn_net_health(read("other/hccn_misc_one_liners_doc.txt")) == "Init"
-    assert len(host.parse_hccn_conf(read("other/hccn_conf_8devices_min.txt"))) == 8
-
-
 @given(st.text(max_size=300))
 def test_no_text_raises(text: str) -> None:
     assert isinstance(host.parse_properties(text), dict)
     assert isinstance(host.parse_lspci(text), list)
-    assert isinstance(host.parse_hccn_conf(text), dict)
-    assert host.parse_hccn_ip(text) == host.parse_hccn_ip(text)

@@ -54,3 +54,8 @@ def test_progress_of_many_nodes_fits_the_terminal_and_shows_trouble_first() -> N
 
 def test_progress_before_the_first_event() -> None:
     assert draw(view.progress("prepare", Tracker(), 0), 80) == "prepare  0 s\n"
+
+
+def test_notes_of_preflight_are_left_to_its_own_report() -> None:
+    note = {"id": "ip-forward", "severity": "info", "state": "fail", "text": "it is 0", "tip": "prepare sets it"}
+    assert "it is 0" not in draw(view.summary("prepare", [NodeRun("a", "done", findings=[note])], 5), 80)

@@ -15,7 +15,7 @@ docker = load("filter/npufleet_docker.py")
 def engine(text: str = "", flags: tuple[str, ...] = (), **info: Any) -> dict[str, Any]:
     options = json.loads(text) if text else {}
     return {
-        "daemon_json": {"exists": bool(text), "text": text, "options": options, "error": None},
+        "daemon_json": {"exists": bool(text), "text": text, "options": options, "error": None, "mode": "0640"},
         "flags": list(flags),
         "info": info,
     }
@@ -94,6 +94,24 @@ def record(text: str, wanted: dict[str, Any]) -> tuple[dict[str, Any], dict[str,
 def test_undo_gives_back_the_file_byte_by_byte() -> None:
     options, found = record(FOUND, {"live-restore": True, "log-driver": "journald"})
     assert docker.npufleet_daemon_undo(engine(json.dumps(options)), found) == FOUND
+
+
+def test_order_indentation_and_letters_stay() -> None:
+    text = '{\n    "z": {"b": 1},\n    "a": "数据",\n    "log-opts": {"max-size": "1m"}\n}\n'
+    plan = docker.npufleet_daemon_plan(engine(text), {"live-restore": True, "log-opts": {"max-file": "3"}})
+    assert list(json.loads(plan["text"])) == ["z", "a", "log-opts", "live-restore"]
+    assert plan["text"].startswith('{\n    "z"')
+    assert '"数据"' in plan["text"]
+
+
+def test_a_broken_file_is_never_the_base_of_a_new_one() -> None:
+    broken = {**engine(), "daemon_json": {"text": '{"a": ', "options": {}, "error": "Expecting value", "mode": "0644"}}
+    assert docker.npufleet_daemon_plan(broken, {})["changed"] == []
+
+
+def test_mode_and_folder_are_remembered() -> None:
+    _, found = record(FOUND, {"live-restore": True})
+    assert (found["mode"], found["folder"]) == ("0640", None)
 
 
 def test_undo_of_a_file_that_was_not_there_is_empty() -> None:

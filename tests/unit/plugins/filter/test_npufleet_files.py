@@ -30,14 +30,15 @@ def test_only_what_is_there_is_removed() -> None:
     assert files.npufleet_there(["/f", "/g"], {"files": {"/g": SAME}}) == ["/g"]
 
 
-def test_what_was_said_is_kept_and_silence_is_told() -> None:
-    results = [
-        {"item": {"key": "a"}, "stdout": "out", "stderr": "err"},
-        {"item": {"key": "b"}, "stdout": "", "stderr": "", "msg": "No such file"},
-    ]
-    assert files.npufleet_collected(results) == [
-        {"name": "a.txt", "content": "out\nerr\n"},
-        {"name": "b.txt", "content": "No such file\n"},
+def test_a_folder_and_those_above_it() -> None:
+    assert files.npufleet_lineage("/data/a/b/") == ["/data/a/b", "/data/a", "/data"]
+    assert files.npufleet_lineage("") == []
+
+
+def test_texts_become_files_for_nobody_elses_eyes() -> None:
+    assert files.npufleet_texts({"b.txt": "two", "a/b.txt": "one"}, "/out/n") == [
+        {"path": "/out/n/a/b.txt", "content": "one", "mode": "0600"},
+        {"path": "/out/n/b.txt", "content": "two", "mode": "0600"},
     ]
 
 

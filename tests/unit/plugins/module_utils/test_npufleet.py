@@ -54,8 +54,8 @@ def test_processes_even_without_a_name() -> None:
 
 def test_mapping_counts_chips_and_not_controllers() -> None:
     assert npu.mapped(MAPPING) == [
-        {"card": 0, "chip": 0, "logic": 0, "name": "Ascend 910B3"},
-        {"card": 6, "chip": 0, "logic": 1, "name": "Ascend 910B3"},
+        {"card": 0, "chip": 0, "npu": 0, "name": "Ascend 910B3"},
+        {"card": 6, "chip": 0, "npu": 1, "name": "Ascend 910B3"},
     ]
 
 
@@ -140,6 +140,20 @@ def test_lines_that_speak_of_forwarding(line: str, value: list[str]) -> None:
     assert system.FORWARDING.findall(f"a = 1\n{line}\nb = 2\n") == value
 
 
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("net.ipv4.ip_local_reserved_ports=60000-60031", ("", "60000-60031")),
+        (" net/ipv4/ip_local_reserved_ports =  8080, 9100", ("", "8080, 9100")),
+        ("# npufleet keeps this line off: net.ipv4.ip_local_reserved_ports = 8080", (system.SILENCED, "8080")),
+        ("net.ipv4.ip_local_reserved_ports =", ("", "")),
+        ("# net.ipv4.ip_local_reserved_ports = 1", None),
+    ],
+)
+def test_lines_that_reserve_ports(line: str, found: tuple[str, str] | None) -> None:
+    assert system.RESERVED.findall(f"a = 1\n\n{line}\n\nb = 2\n") == ([found] if found else [])
+
+
 def test_services() -> None:
     text = (
         "Id=docker.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\n"
@@ -203,6 +217,7 @@ def test_certificate_that_cannot_be_read_is_none() -> None:
 
 def test_lock_is_given_up_after_a_while(tmp_path: Path) -> None:
     lock = str(tmp_path / "npu-smi.lock")
+    Path(lock).touch()
     with npu.Locked(lock, 1) as first, npu.Locked(lock, 0.05) as second:
         assert (first, second) == (True, False)
     with npu.Locked(lock, 1) as again, npu.Locked(str(tmp_path / "no-folder/lock"), 1) as without:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from unit.plugins.loading import load
@@ -17,6 +18,29 @@ def test_parents_are_made_and_a_second_write_changes_nothing(tmp_path: Path) -> 
     assert path.stat().st_mode & 0o777 == 0o640
     second.file(str(path), "x\n", "0640", "")
     assert (first.paths, second.paths) == ([str(path)], [])
+
+
+def test_folders_that_had_to_be_made_are_remembered(tmp_path: Path) -> None:
+    node, memory = files.Node(rehearse=False), tmp_path / "found/folders.json"
+    (tmp_path / "there").mkdir()
+    node.file(str(tmp_path / "there/a/b/file"), "x\n", "0644", "")
+    files.remember([*node.made, "/run/npufleet"], str(memory))
+    files.remember([str(tmp_path / "c")], str(memory))
+    made = [str(tmp_path / name) for name in ("c", "there/a", "there/a/b")]
+    assert json.loads(memory.read_text()) == made
+
+
+def test_a_file_goes_when_it_is_the_last(tmp_path: Path) -> None:
+    memory, other, node = tmp_path / "folders.json", tmp_path / "docker.json", files.Node(rehearse=False)
+    memory.touch()
+    other.touch()
+    node.absent_if_alone(str(memory))
+    assert memory.exists()
+    other.unlink()
+    node.absent_if_alone(str(memory))
+    node.absent_if_alone(str(memory))
+    assert node.paths == [str(memory)]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rehearsal_tells_and_changes_nothing(tmp_path: Path) -> None:
