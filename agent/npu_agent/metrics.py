@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Optional, Union
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
 
-from npu_agent import __version__, api, exporter
+from npu_agent import __version__, api, exporter, exposition
 from npu_agent.quantities import ContainerLabel
 from npu_agent.view import View
 
@@ -44,10 +43,7 @@ class Extra:
 
 
 def render(view: View, extra: Optional[Extra] = None) -> bytes:
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_ViewCollector(view, extra or Extra()))
-    ProcessCollector(registry=registry)  # what the agent itself costs the node
-    return generate_latest(registry)
+    return exposition.text(_families(view, extra or Extra()))
 
 
 def age_lines(age_s: Optional[float]) -> bytes:
@@ -59,17 +55,13 @@ def age_lines(age_s: Optional[float]) -> bytes:
     return text.encode()
 
 
-class _ViewCollector(Collector):
-    def __init__(self, view: View, extra: Extra) -> None:
-        self._view = view
-        self._extra = extra
-
-    def collect(self) -> Iterable[Metric]:
-        if not self._view.stale:
-            yield from exporter.families(self._view, self._extra.containers)
-        yield from _own_metrics(self._view)
-        yield from _probe_metrics(self._view)
-        yield from _extra_metrics(self._extra.samples)
+def _families(view: View, extra: Extra) -> Iterator[Metric]:
+    if not view.stale:
+        yield from exporter.families(view, extra.containers)
+    yield from _own_metrics(view)
+    yield from _probe_metrics(view)
+    yield from _extra_metrics(extra.samples)
+    yield from ProcessCollector(registry=None).collect()  # what the agent itself costs the node
 
 
 def _own_metrics(view: View) -> Iterator[Metric]:
