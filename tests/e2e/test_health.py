@@ -23,7 +23,7 @@ NPU_FAULTS = [
     ("npu=2 code=80818C00", "npu/2", "unhealthy", "replace-hardware", "npu-smi reports Warning, code 80818C00"),
     ("npu=3 code=80C98000", "npu/3", "degraded", "restart-workload", "AI core"),
     ("npu=4 code=8C084E00", "npu/4", "degraded", "reset-npu-when-idle", "no sign of life"),
-    ("npu=5 health=Alarm", "npu/5", "unhealthy", "reset-npu-when-idle", "without an error code"),
+    ("npu=5 health=Alarm", "npu/5", "unhealthy", "reset-npu-when-idle", "npu-smi reports Alarm"),
     ("npu=6 health=UNKNOWN", "npu/6", "unknown", "check-driver", "UNKNOWN"),
     ("npu=7 temperature=105", "npu/7", "unhealthy", "fix-configuration", "105 C"),
     ("npu=6 link=DOWN", "npu-network/6", "unhealthy", "fix-configuration", "link-down: it has lasted longer than 3 s"),
@@ -39,7 +39,7 @@ TOOL_FAULTS = [
     ("garbage", "npu/7", "unknown", "none", "last seen"),
     ("garbage binary", "probe", "unknown", "none", "last good answer"),
     ("garbage empty", "probe", "unknown", "none", "last good answer"),
-    ("hang", "npu/0", "unknown", "check-driver", "did not answer within"),
+    ("hang", "npu/0", "unknown", "check-driver", "last seen"),
 ]  # fmt: skip
 
 
@@ -98,8 +98,9 @@ def as_told(found: dict[str, dict[str, Any]], fault: Sequence[str]) -> bool:
 
 def test_alarm_takes_the_node_out_and_healing_brings_it_back(prepared: Fleet, healthy: Node) -> None:
     prepared.fault(healthy, "npu=3", "health=Alarm", "code=80E01801")
-    answer = wait_until("readyz says 503", 30, lambda: not_ready(healthy))
-    assert any("npu/3" in str(reason) and "80E01801" in str(reason) for reason in answer["reasons"]), answer  # type: ignore[attr-defined]
+    wait_until("readyz says 503", 30, lambda: not_ready(healthy))
+    # The word is told first, the code as soon as the tool was asked for it.
+    wait_until("readyz names the code", 30, lambda: "80E01801" in str(not_ready(healthy)))
     found = components(healthy)
     assert (found["npu/3"]["state"], found["npu/3"]["action"]) == ("unhealthy", "restart-workload")
     assert found["npu/2"]["state"] == "healthy"
@@ -128,7 +129,7 @@ def test_every_fault_of_an_npu_has_a_state_a_reason_and_an_action(prepared: Flee
         return not missing
 
     try:
-        wait_until("every fault is told", 40, all_told)
+        wait_until("every fault is told", 90, all_told)
     except AssertionError:
         pytest.fail(json.dumps(missing, indent=1, ensure_ascii=False))
     sick = components(quick)["npu/1"]
@@ -145,6 +146,7 @@ def test_every_fault_of_an_npu_has_a_state_a_reason_and_an_action(prepared: Flee
 @pytest.mark.parametrize("words", list(dict.fromkeys(fault[0] for fault in TOOL_FAULTS)))
 def test_every_fault_of_the_tools_has_a_state_a_reason_and_an_action(prepared: Fleet, quick: Node, words: str) -> None:
     prepared.fault(quick, "heal")
+    wait_until("ready", 40, lambda: ready(quick))
     prepared.fault(quick, *words.split(" "))
     expected = [fault for fault in TOOL_FAULTS if fault[0] == words]
     for fault in expected:
@@ -152,12 +154,14 @@ def test_every_fault_of_the_tools_has_a_state_a_reason_and_an_action(prepared: F
     assert not_ready(quick)
     assert quick.http("GET", "/healthz").status_code == 200
     if expected[0][2] == "unknown":
-        status = yaml.safe_load(quick.run(f"cat {PLATFORM_FILE}"))["resources"][0]["status"]
-        assert not status[7]["health"]
+        wait_until(
+            "the platform file vouches for nothing", 15, lambda: "errLevel: L5" in quick.run(f"cat {PLATFORM_FILE}")
+        )
 
 
 def test_what_is_not_sick_stays_well(prepared: Fleet, quick: Node) -> None:
     prepared.fault(quick, "heal")
+    wait_until("ready", 40, lambda: ready(quick))
     prepared.fault(quick, "process", "npu=3", "pid=4711", "name=python", "mb=58593")
     prepared.fault(quick, "npu=2", "code=81078603")
     wait_until("the holder is named", 30, lambda: quick.get("/v1/npus")["npus"][3]["holder"])
@@ -192,10 +196,10 @@ def test_events_are_seen_in_order_and_a_restart_loses_nothing(prepared: Fleet, q
     wait_until("ready", 40, lambda: ready(quick))
     follower = Follower(quick, quick.get("/v1/events")["newest"])
     prepared.fault(quick, "npu=1", "code=80E3A203")
-    fault = follower.until("health", "npu/1", "unhealthy")
-    out = follower.until("ready", "node", "not ready")
+    fault = follower.until("health", "npu/1", "80E3A203")
     assert fault["data"]["marks"] == ["80E3A203"]
-    assert fault["seq"] < out["seq"]
+    told = [(event["kind"], event["subject"]) for event in follower.seen]
+    assert told.index(("health", "npu/1")) < told.index(("ready", "node"))
     since = components(quick)["npu/1"]["since"]
 
     quick.run("systemctl restart npu-agent")
@@ -203,14 +207,14 @@ def test_events_are_seen_in_order_and_a_restart_loses_nothing(prepared: Fleet, q
     wait_until("it looked again", 40, lambda: components(quick)["npu/1"]["state"] == "unhealthy")
     assert components(quick)["npu/1"]["since"] == since
 
-    again = Follower(quick, out["seq"])
+    again = Follower(quick, fault["seq"])
     again.until("agent", "agent", "has started")
     prepared.fault(quick, "heal")
     well = again.until("health", "npu/1", "healthy")
     assert well["data"]["from"] == "unhealthy"
     again.until("ready", "node", "is ready")
     numbers = [event["seq"] for event in again.seen]
-    assert numbers == list(range(out["seq"] + 1, out["seq"] + 1 + len(numbers)))
+    assert numbers == list(range(fault["seq"] + 1, fault["seq"] + 1 + len(numbers)))
     assert quick.get("/v1/events?after=1")["gap"]
 
 

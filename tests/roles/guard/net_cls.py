@@ -30,8 +30,10 @@ def hierarchy(node: Node) -> Iterator[None]:
             "mount -o remount,rw /sys/fs/cgroup &&"
             f" mkdir -p {MOUNT} && mount -t cgroup -o net_cls net_cls {MOUNT} && mount -o remount,ro /sys/fs/cgroup"
         )
-        yield
-        node.run(f"umount {MOUNT}")
+        try:
+            yield
+        finally:
+            node.run(f"umount {MOUNT}")
 
 
 @contextmanager
@@ -46,6 +48,4 @@ def held(folder: Path) -> Iterator[None]:
             pytest.skip("this machine cannot mount net_cls")
         yield
     finally:
-        assert holder.stdin is not None
-        holder.stdin.close()
-        holder.wait(timeout=10)
+        holder.communicate(timeout=10)

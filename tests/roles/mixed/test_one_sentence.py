@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.fleet import Fleet
-from support.nodes import Node
+from support.nodes import Node, wait_until
 from support.repo import ROOT
 
 # A file system whose server never answers: whoever looks at it waits in the kernel until he is killed.
@@ -78,15 +78,15 @@ def test_an_mtu_of_its_own(prepared: Fleet) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "words"),
+    ("wrong", "words"),
     [
         ({"nic_env_interface": "eth9"}, "there is no interface eth9; this node has lo, "),
         ({"nic_env_interface": "docker0"}, r"docker0 \(nic_env_interface names it\) does not leave the node"),
         ({"nic_env_address": "10.99.0.1"}, "and not the address 10.99.0.1 that nic_env_address tells"),
     ],
 )
-def test_an_inventory_that_is_wrong(prepared: Fleet, variables: dict[str, str], words: str) -> None:
-    expect_told(prepared, prepared.nodes[1], "nic_env", variables, words)
+def test_an_inventory_that_is_wrong(prepared: Fleet, wrong: dict[str, str], words: str) -> None:
+    expect_told(prepared, prepared.nodes[1], "nic_env", wrong, words)
 
 
 def test_a_daemon_json_that_is_broken_is_left_as_it_is(prepared: Fleet) -> None:
@@ -165,9 +165,8 @@ def registry(prepared: Fleet) -> Iterator[tuple[Node, str]]:
         f"import crypt; print('puller:' + crypt.crypt('{PASSWORD}', crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))"
     )
     node.run(f'python3 -W ignore -c "{crypt}" > /run/registry/htpasswd')
-    node.run(
-        "systemd-run --quiet --unit=registry /run/registry/docker-registry serve /run/registry/config.yml; sleep 2"
-    )
+    node.run("systemd-run --quiet --unit=registry /run/registry/docker-registry serve /run/registry/config.yml")
+    wait_until("the registry answers", 30, lambda: "401" in node.ssh("curl -si http://127.0.0.1:5000/v2/").stdout)
     name = "127.0.0.1:5000/base/busy:1"
     client = "docker --config /run/pusher"
     node.run(f"echo {PASSWORD} | {client} login -u puller --password-stdin 127.0.0.1:5000 && rm -rf /run/nothing")

@@ -15,8 +15,9 @@ AGE = """
 mkdir -p /opt/runtime/bin /usr/local/lib/older
 test -e /opt/runtime/bin/python || mv /usr/bin/python3.11 /opt/runtime/bin/python
 cat > /usr/local/lib/older/sitecustomize.py <<'END'
-import sys
-sys.version_info = (3, {minor}, 5, "final", 0)
+import collections, sys
+version = collections.namedtuple("version_info", "major minor micro releaselevel serial")
+sys.version_info = version(3, {minor}, 5, "final", 0)
 sys.version = "3.{minor}.5 (default, Jan  1 2021, 00:00:00) [GCC 9.3.0]"
 END
 rm -f /usr/bin/python3
