@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-LAB_SUITES ?= tests/roles/mixed tests/e2e tests/roles/failures tests/roles/systems tests/roles/guard
+LAB_SUITES ?= tests/roles/mixed tests/e2e tests/roles/failures tests/roles/systems tests/roles/guard tests/scrape
 LAB_WORKERS ?= 3
 PYTHON_SOURCES := agent fleet lab playbooks/plugins roles scripts tests
 SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run)
@@ -53,7 +53,7 @@ unit: setup ## unit and contract tests; no node, no network
 	@$(PYTEST) -q tests/unit tests/contract
 
 .PHONY: e2e
-e2e: root setup agent ## every suite that needs simulated nodes, each in a lab of its own, side by side
+e2e: root setup agent ## every suite that needs simulated nodes or the built agent, each in a lab of its own, side by side
 	@scripts/lab_suites.sh $(LAB_WORKERS) $(LAB_SUITES)
 
 .PHONY: lab
@@ -65,8 +65,8 @@ lab-down: ## remove the simulated nodes, their volumes and the engine that was s
 	@if [ -x $(BIN)/npufleet ]; then $(BIN)/npufleet lab down --engine; else echo "nothing to remove: make setup never ran here"; fi
 
 .PHONY: bench
-bench: setup agent ## measure; prints the figures that the docs quote
-	@$(BIN)/python tests/bench/agent_start.py
+bench: setup agent ## measure; prints the figures that the docs quote (BENCH="--minutes 60" for the long one)
+	@cd tests && ../$(BIN)/python -m bench.footprint $(BENCH)
 
 .PHONY: bench-prepare
 bench-prepare: root setup agent build/bench-venv/done ## measure a no-change site.yml on 16 nodes beside Ansible's defaults, pyinfra and bare SSH

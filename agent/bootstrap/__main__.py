@@ -1,4 +1,4 @@
-# ruff: noqa: I002, PLC0415, PTH100, PTH103, PTH104, PTH110, PTH111, PTH112, PTH118, PTH123
+# ruff: noqa: I002, PLC0415, PTH100, PTH103, PTH104, PTH110, PTH111, PTH112, PTH118, PTH120, PTH123
 # Python 3.6 must be able to read this file, to be told that it is too old; and it runs before every command, so it
 # imports only what it needs, when it needs it.
 """First lines of the one-file agent: unpack once, then start the real command line from there."""
@@ -98,6 +98,15 @@ def prepare(archive: str) -> str:
     return os.path.join(target, "lib")
 
 
+def standard_library_only(paths: "list[str]") -> "list[str]":
+    """Drop what is installed beside Python: a library of the node's own, or a half of one, must not get in here.
+
+    It costs memory too: where paramiko is installed the Docker SDK loads it, 15 MiB for what is never used.
+    """
+    home = os.path.dirname(os.__file__)
+    return [path for path in paths if path == home or path.endswith((".zip", os.sep + "lib-dynload"))]
+
+
 def main() -> int:
     if sys.version_info < NEEDS:
         sys.stderr.write(
@@ -111,7 +120,7 @@ def main() -> int:
     except BootstrapError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.path[0] = library
+    sys.path[:] = [library, *standard_library_only(sys.path[1:])]
     from npu_agent.cli import main as command
 
     return command(sys.argv[1:])

@@ -41,7 +41,8 @@ log = logging.getLogger(__name__)
 TICK_S = 1.0
 MISSED_INTERVALS = 3
 MISSED_TICKS = 10
-COLLECT_EVERY_TICKS = 60
+COLLECT_EVERY_TICKS = 10
+FREEZE_AT_TICK = 20
 WORKERS = 24
 LAST_WORD_S = 2.0
 
@@ -148,8 +149,18 @@ class Daemon:
             notify("WATCHDOG=1")
         except Exception:
             log.exception("a turn of the loop failed; the next one is made as usual")
-        if count % COLLECT_EVERY_TICKS == 0:
-            gc.collect()  # aborted TLS connections stay as cycles otherwise
+        tidy(count)
+
+
+def tidy(count: int) -> None:
+    """Aborted TLS connections stay as cycles: often enough that a hundred of them never pile up.
+
+    What has lived for some turns is code and stays: looking through it every time would cost more than all the rest.
+    """
+    if count % COLLECT_EVERY_TICKS == 0:
+        gc.collect()
+    if count == FREEZE_AT_TICK:
+        gc.freeze()
 
 
 def open_store(config: Config) -> Store:

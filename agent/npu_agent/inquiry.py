@@ -62,7 +62,8 @@ class ChipInquiry:
         """Return the sightings with what was learned.
 
         One question is asked in any case; the next only where it is likely to end before `until`, so that a slow tool
-        does not make the table itself old. A call that hangs ends the round.
+        does not make the table itself old. A call that hangs ends the round. Where a chip has a new word, nothing is
+        asked but the codes behind it.
         """
         found, self.timed_out = dict(seen), False
         for number, sighting in enumerate(self._queue(seen.values())):
@@ -75,13 +76,15 @@ class ChipInquiry:
             self.timed_out = answer.timed_out
             if answer.timed_out:
                 return found
-        if self.clock.monotonic() < until:
+        if self.clock.monotonic() < until and not has_news(seen.values()):
             self._ask_next_board(seen, smi)
         return found
 
     def _queue(self, seen: Iterable[Sighting]) -> list[Sighting]:
         sightings = list(seen)
         sick = [sighting for sighting in sightings if _is_sick(sighting)]
+        if has_news(sick):
+            return sick[:_SICK_PER_ROUND]
         quiet = sorted((s for s in sightings if not _is_sick(s) and self._due(s)), key=_last_asked)
         return sick[:_SICK_PER_ROUND] + quiet[:_QUIET_PER_ROUND]
 
@@ -101,6 +104,11 @@ def _learned(before: Optional[Codes], detail: HealthDetail, now: float) -> Codes
     if detail.codes is None and before is not None and before.codes:
         return replace(before, taken_at=now)
     return Codes(detail.health, detail.codes, detail.information, now)
+
+
+def has_news(sightings: Iterable[Sighting]) -> bool:
+    """Tell whether a chip is not well and nobody has asked yet why."""
+    return any(_is_sick(sighting) and sighting.codes is None for sighting in sightings)
 
 
 def _is_sick(sighting: Sighting) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Optional
 
@@ -17,9 +17,20 @@ from npu_agent.health.ledger import Ledger
 from npu_agent.health.overtime import OverTime
 from npu_agent.health.tracker import Moment
 from npu_agent.observer import Observer, ObserverSettings
+from npu_agent.readings import limits_s
 from npu_agent.run import Run
 from npu_agent.snapshot import NpuProcess, Snapshot
-from npu_agent.view import ProbeStats, View, freshness, idle_npus, is_current, npu_of, overall_fields, processes_of
+from npu_agent.view import (
+    ProbeStats,
+    View,
+    freshness,
+    idle_npus,
+    is_current,
+    npu_of,
+    overall_fields,
+    processes_of,
+    urgent,
+)
 
 __all__ = ["Monitor", "MonitorSettings", "NpuProcess", "ProbeStats", "View"]
 
@@ -132,7 +143,9 @@ class Monitor:
         components = self._tracker.update(verdicts, moment)
         self._looked = self._looked or counts
         self._fresh = freshness(snapshot)
-        self._view = self._build(snapshot, components)
+        before, self._view = self._view, self._build(snapshot, components)
+        if counts or urgent(self._view) != urgent(before):
+            self._view = replace(self._view, news=self._view.sequence)
         return self._view
 
     def _context(self, snapshot: Snapshot) -> Context:
@@ -165,9 +178,12 @@ class Monitor:
         return View(
             node=self._settings.node,
             sequence=self._view.sequence + 1,
+            news=self._view.news,
             components=components,
             npus=npus,
             sightings={npu: seen for npu, seen in snapshot.sightings.items() if is_current(npu, snapshot)},
+            network={npu: port for npu, port in snapshot.network.items() if is_current(npu, snapshot)},
+            limits_s=limits_s(self._settings.slow_interval_s),
             processes=processes_of(snapshot),
             processes_complete=snapshot.processes_complete and not snapshot.stale,
             idle_npus=idle_npus(snapshot),

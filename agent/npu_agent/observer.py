@@ -10,7 +10,7 @@ from typing import Optional
 from npu_agent import run as run_module
 from npu_agent.clock import Clock, iso
 from npu_agent.facts import Facts, NodePaths, device_ids, read_facts
-from npu_agent.inquiry import ChipInquiry, MappingKeeper
+from npu_agent.inquiry import ChipInquiry, MappingKeeper, has_news
 from npu_agent.probe import uda
 from npu_agent.probe.document import read
 from npu_agent.probe.model import TIMEOUT, Chip, InfoTable, ProbeError
@@ -126,7 +126,9 @@ class Observer:
         if self._slow:
             self._state = replace(self._state, roots=self._namespace_roots())
         learned = self._inquiry.ask(self._fresh, tools.smi, self._next_look)
-        hung = self._inquiry.timed_out or not self._readings.ask(learned, tools, self._next_look)
+        # The codes behind a new word are told at once; what can wait comes a round later.
+        asks = not self._inquiry.timed_out and not has_news(self._fresh.values())
+        hung = self._inquiry.timed_out or (asks and not self._readings.ask(learned, tools, self._next_look))
         self._pause.note(self._clock.monotonic(), hung=hung)
         learned = {npu: replace(sighting, readings=self._readings.of(npu)) for npu, sighting in learned.items()}
         self._state = replace(

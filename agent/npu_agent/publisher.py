@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from npu_agent.metrics import Extra, Sample
 
 _DOCKER_HELP = "1 when Docker answered the last time it was asked."
-_WORKLOAD_HELP = "1 for the state that the workload is in."
+_WORKLOAD_HELP = "1 for the state that the workload is in, 0 for the others."
 _LEASE_HELP = "1 for every NPU that is leased."
 _TRIAL_HELP = "1 for every verdict of a rule that only reports."
 
@@ -60,7 +61,9 @@ class Publisher:
             view, docker = self._from.monitor.view(), self._from.watch.current()
             shown, leases = self._from.workloads.all(), self._from.workloads.store.leases()
             cordons, kept = self._from.workloads.cordons.told(), self._from.workloads.reservations.all()
-            key = (view.sequence, docker, shown, leases, cordons, [one.reservation for one in kept])
+            # When Docker was last heard of is no news: what would follow from its silence is in `stale`.
+            heard = dataclasses.replace(docker, seen_at=None)
+            key = (view.news, heard, shown, leases, cordons, [one.reservation for one in kept])
             if key != self._key:
                 self.current = self._build(view, docker, shown, leases)
                 self._key = key
@@ -185,18 +188,24 @@ def metrics_extra(
     for container in docker.containers:
         for npu in holders.claimed(container, npus) if container.active else ():
             labels.setdefault(npu, []).append(ContainerLabel(container.id, container.name))
-    gauges = [Sample("npufleet_docker_up", _DOCKER_HELP, float(docker.answers))]
-    gauges += [
-        Sample("npufleet_workload_state", _WORKLOAD_HELP, 1.0, {"workload": item.name, "state": item.state})
+    samples = [Sample("npufleet_docker_up", _DOCKER_HELP, float(docker.answers))]
+    samples += [
+        Sample(
+            "npufleet_workload_state",
+            _WORKLOAD_HELP,
+            float(state == item.state),
+            {"workload": item.name, "state": state},
+        )
         for item in shown
+        for state in api.WORKLOAD_STATES
     ]
-    gauges += [
+    samples += [
         Sample("npufleet_lease", _LEASE_HELP, 1.0, {"npu": str(item.npu), "workload": item.workload}) for item in leases
     ]
     told = {(name, trial.partition(" ")[0]) for name, found in (trials or {}).items() for trial in found}
-    gauges += [
+    samples += [
         Sample("npufleet_rule_dry_run", _TRIAL_HELP, 1.0, {"component": name, "rule": rule})
         for name, rule in sorted(told)
     ]
-    gauges += [sample for item in shown for sample in _progress_gauges(item)]
-    return Extra(containers=labels, gauges=gauges)
+    samples += [sample for item in shown for sample in _progress_gauges(item)]
+    return Extra(containers=labels, samples=samples)

@@ -16,6 +16,7 @@ from npu_agent.snapshot import Port, Readings, Sighting
 # What a tool does not support today it will not support in a minute; a new driver restarts the agent or the cards.
 _UNSUPPORTED_TIMES = 30
 _PATIENCE = 0.25  # of a slow interval
+_KEPT_TURNS = 3
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,22 @@ class _Question:
 
 
 _TOPOLOGY = _Question("topo", 60)
-_OF_CHIPS = (_Question("usages", 3), _Question("ecc", 5), _Question("err-count", 10))
+_OF_CHIPS = (_Question("usages", 3), _Question("ecc", 5), _Question("common", 5), _Question("memory", 5))
 _OF_PORTS = (
     _Question("-link", 1, lambda text: {"link": hccn.parse_hccn_link(text)}),
-    _Question("-net_health", 1, lambda text: {"net_health": hccn.parse_hccn_net_health(text)}),
+    _Question("-net_health", 2, lambda text: {"net_health": hccn.parse_hccn_net_health(text)}),
     _Question("-ip", 10, lambda text: dataclasses.asdict(hccn.parse_hccn_ip(text))),
     _Question("-stat", 3, lambda text: {"counters": hccn.parse_hccn_stat(text)}),
     _Question("-link_stat", 10, lambda text: {"link_stat": hccn.parse_hccn_link_stat(text)}),
     _Question("-optical", 10, lambda text: {"optical": hccn.parse_hccn_optical(text)}),
 )
+
+
+def limits_s(interval_s: float) -> dict[str, float]:
+    """Tell by question how old an answer may be and still be told: when three turns were missed, nobody knows."""
+    return {
+        question.words.lstrip("-"): _KEPT_TURNS * question.every * interval_s for question in (*_OF_PORTS, *_OF_CHIPS)
+    }
 
 
 @dataclass

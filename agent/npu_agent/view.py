@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from npu_agent import api
 from npu_agent.health.verdict import Overall, overall
-from npu_agent.snapshot import NpuProcess, Sighting, Snapshot
+from npu_agent.snapshot import NpuProcess, Port, Sighting, Snapshot
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,20 @@ class ProbeStats:
 
 @dataclass(frozen=True)
 class View:
-    """One published state. `sequence` grows with every view that is published.
+    """One published state. `sequence` grows with every view; `news` only where it is worth showing to others.
 
     `looked` says that the tools were asked at least once since the start, with whatever result. `trials` are what
-    rules that only report would say, by component.
+    rules that only report would say, by component. `limits_s` tells by question how old an answer may be.
     """
 
     node: str
     sequence: int = 0
+    news: int = 0
     components: tuple[api.Component, ...] = ()
     npus: tuple[api.Npu, ...] = ()
     sightings: Mapping[int, Sighting] = field(default_factory=dict)
+    network: Mapping[int, Port] = field(default_factory=dict)
+    limits_s: Mapping[str, float] = field(default_factory=dict)
     processes: tuple[NpuProcess, ...] = ()
     processes_complete: bool = False
     idle_npus: tuple[int, ...] = ()
@@ -67,6 +70,13 @@ class View:
         """Add components that others judged, and say again whether the node is ready."""
         components = (*self.components, *more)
         return replace(self, components=components, **overall_fields(overall(components, complete=self.complete)))
+
+
+def urgent(view: View) -> tuple[Any, ...]:
+    """What of a view others are told at once; the rest can wait until all the round's questions are answered."""
+    judged = tuple((c.name, c.state, c.action, tuple(c.marks)) for c in view.components)
+    held = tuple((process.npu, process.pid) for process in view.processes)
+    return judged, held, view.stale, view.complete, view.looked, view.ready, tuple(view.sightings), view.idle_npus
 
 
 def overall_fields(found: Overall) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from uvicorn.config import Config as UvicornConfig
 from uvicorn.server import Server as UvicornServer
 
 from npu_agent.config import Config, ConfigError
+from npu_agent.http.connection import Connection
 
 CONNECTIONS_LIMIT = 256
 HEADER_LIMIT = 16 * 1024
@@ -50,7 +51,7 @@ class Server(UvicornServer):
 def make_server(app: ASGIApp, tls: Optional[ssl.SSLContext] = None) -> Server:
     config = UvicornConfig(
         app,
-        http="h11",
+        http=Connection,
         ws="none",
         lifespan="off",
         loop="asyncio",

@@ -158,6 +158,13 @@ def test_an_old_python_is_told_in_one_sentence(
     assert os.environ["NPU_AGENT_UNPACK_DIR"]
 
 
+def test_libraries_of_the_node_do_not_get_in(bootstrap: ModuleType) -> None:
+    home = Path(os.__file__).parent
+    found = [f"{home.parent}/python311.zip", str(home), f"{home}/lib-dynload"]
+    others = [f"{home}/site-packages", "/usr/lib/python3/dist-packages", "/opt/named/by/a/pth/file"]
+    assert bootstrap.standard_library_only([*found, *others]) == found
+
+
 def test_the_bootstrap_is_readable_for_python_3_6() -> None:
     import ast
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import socket
 import threading
 import time
@@ -119,3 +120,12 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_settings_reach_the_monitor(tmp_path: Path) -> None:
     settings = daemon.settings_of(config(tmp_path))
     assert (settings.node, settings.fast_interval_s, settings.facts_dir) == ("n1", 0.2, str(tmp_path / "facts"))
+
+
+def test_what_lives_long_is_not_looked_through_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    monkeypatch.setattr(gc, "collect", lambda: calls.append("collect"))
+    monkeypatch.setattr(gc, "freeze", lambda: calls.append("freeze"))
+    for count in range(1, 41):
+        daemon.tidy(count)
+    assert calls == ["collect", "collect", "freeze", "collect", "collect"]

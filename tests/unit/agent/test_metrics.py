@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from npu_agent import metrics
+from npu_agent import api, metrics
 from npu_agent.metrics import ContainerLabel, Extra, Sample
 from unit.agent.fake_node import FakeNode
 from unit.agent.recorded import healthy_table, read
@@ -46,7 +46,8 @@ def test_quantities_of_npu_exporter(node: FakeNode) -> None:
 
 
 def test_names_and_labels_are_those_of_npu_exporter(node: FakeNode) -> None:
-    known = {"npu_chip_info_", "machine_", "container_npu_", "npu_container_info", "node_base_info", "npufleet_"}
+    known = {"npu_chip_info_", "machine_", "container_npu_", "npu_container_info", "node_base_info"}
+    known |= {"npufleet_", "process_"}
     for family in text_string_to_metric_families(metrics.render(node.monitor.view()).decode()):
         assert any(family.name.startswith(prefix) for prefix in known), family.name
         for sample in family.samples:
@@ -79,7 +80,7 @@ def test_what_is_not_known_has_no_sample(node: FakeNode) -> None:
 def test_old_samples_are_withdrawn(node: FakeNode) -> None:
     node.wait(60)
     found = samples(metrics.render(node.monitor.view()))
-    assert not [name for name in found if not name.startswith("npufleet_")]
+    assert not [name for name in found if not name.startswith(("npufleet_", "process_"))]
     assert found["npufleet_snapshot_stale"] == {"": 1}
     assert found["npufleet_ready"] == {"": 0}
 
@@ -95,8 +96,8 @@ def test_plain_docker_containers_are_named(node: FakeNode) -> None:
 
 
 def test_other_gauges_join(node: FakeNode) -> None:
-    gauges = [Sample("npufleet_lease", "leases", 1, {"npu": str(npu), "workload": "a"}) for npu in (0, 1)]
-    body = metrics.render(node.monitor.view(), Extra(gauges=gauges)).decode()
+    others = [Sample("npufleet_lease", "leases", 1, {"npu": str(npu), "workload": "a"}) for npu in (0, 1)]
+    body = metrics.render(node.monitor.view(), Extra(samples=others)).decode()
     assert body.count('npufleet_lease{npu="') == 2
     assert body.count("# TYPE npufleet_lease gauge") == 1
 
@@ -112,3 +113,35 @@ def test_errors_are_counted_by_class(node: FakeNode) -> None:
     node.smi.hang()
     node.cycles(2)
     assert samples(metrics.render(node.monitor.view()))["npufleet_probe_errors_total"] == {"timeout": 2}
+
+
+def test_answers_beside_the_table_are_served(node: FakeNode) -> None:
+    node.smi.mute = "\tHBM Double Bit Error Count               : 2\n\tHBM Temperature(C)             : 52\n"
+    node.cycles(40)
+    found = samples(metrics.render(node.monitor.view()))
+    assert found["npu_chip_info_hbm_ecc_double_bit_error_cnt"]["3"] == 2
+    assert found["npu_chip_info_hbm_temperature"]["7"] == 52
+    assert "npu_chip_info_hbm_bandwidth_utilization" not in found
+
+
+def test_who_holds_an_npu_and_what_is_to_be_done_are_told(node: FakeNode) -> None:
+    node.smi.info = healthy_table(n5="Alarm")
+    node.cycles(3)
+    view = node.monitor.view().with_holders({5: api.Holder("container", "stranger")})
+    body = metrics.render(view).decode()
+    assert 'npufleet_npu_holder{kind="container",name="stranger",npu="5"} 1.0' in body
+    assert 'npufleet_component_action{action="' in body
+    assert 'component="npu/5"} 1.0' in body
+    assert 'component="npu/4"} 1.0' not in body
+
+
+def test_a_counter_of_others_is_served_as_one(node: FakeNode) -> None:
+    body = metrics.render(node.monitor.view(), Extra(samples=[Sample("npufleet_x", "x", 3, counter=True)])).decode()
+    assert "# TYPE npufleet_x_total counter" in body
+    assert "npufleet_x_total 3.0" in body
+
+
+def test_what_the_agent_costs_is_told(node: FakeNode) -> None:
+    found = samples(metrics.render(node.monitor.view()))
+    assert found["process_resident_memory_bytes"][""] > 1e6
+    assert found["process_cpu_seconds_total"][""] > 0

@@ -8,10 +8,13 @@ import pytest
 from npu_agent import api, engine, publisher
 from npu_agent.components import Since
 from npu_agent.history import History
+from npu_agent.http.service import Published
 from npu_agent.monitor import Monitor, MonitorSettings
 from npu_agent.run import Completed
 from npu_agent.watch import DockerWatch
 from unit.agent.bench import Bench, spec
+from unit.agent.fake_node import FakeNode
+from unit.agent.recorded import healthy_table
 from unit.agent.test_training_log import MEGATRON
 
 
@@ -44,6 +47,53 @@ def test_nothing_is_rendered_again_when_nothing_changed(made: publisher.Publishe
     before = made.current
     made.refresh()
     assert made.current is before
+
+
+def test_one_round_is_rendered_once_unless_its_table_has_news(tmp_path: Path, bench: Bench) -> None:
+    node = FakeNode(tmp_path)
+    sources = publisher.Sources(node.monitor, DockerWatch(bench.engine, bench.reconciler), bench.workloads)
+    made = publisher.Publisher(sources, api.Node("n1", "0.1"))
+    shown: list[Published] = []
+
+    def show() -> None:
+        made.refresh()
+        shown.append(made.current)
+
+    def round_() -> list[Published]:
+        shown.clear()
+        node.monitor.cycle(show)
+        node.wait(5)
+        show()
+        return shown
+
+    for _ in range(3):
+        round_()
+    before = made.current
+    between, after = round_()
+    assert between is before
+    assert after is not before
+    node.smi.info = healthy_table(n5="Critical")
+    between, after = round_()
+    assert between.npus[5].state == api.UNHEALTHY
+    assert after.npus[5].state == api.UNHEALTHY
+
+
+def test_docker_answering_as_before_is_no_news(made: publisher.Publisher) -> None:
+    made._from.watch.look()
+    made.refresh()
+    before = made.current
+    made._from.watch.look()
+    made.refresh()
+    assert made.current is before
+
+
+def test_every_state_of_a_workload_has_a_sample(made: publisher.Publisher, bench: Bench) -> None:
+    bench.workloads.put("job", spec(npus=[3]))
+    made._from.watch.look()
+    made.refresh()
+    text = made.current.metrics.decode()
+    assert text.count('workload="job"} ') == len(api.WORKLOAD_STATES) + 2  # a lease, its restarts
+    assert 'npufleet_workload_state{state="failed",workload="job"} 0.0' in text
 
 
 def test_workloads_docker_and_leases_are_published(made: publisher.Publisher, bench: Bench) -> None:
@@ -133,7 +183,7 @@ def test_docker_keeps_since_over_a_restart() -> None:
 def test_trials_are_gauges(bench: Bench) -> None:
     state = DockerWatch(bench.engine, bench.reconciler).look()
     found = publisher.metrics_extra([0], state, [], [], {"npu/3": ["mine would say unhealthy, none: x"]})
-    (gauge,) = [sample for sample in found.gauges if sample.name == "npufleet_rule_dry_run"]
+    (gauge,) = [sample for sample in found.samples if sample.name == "npufleet_rule_dry_run"]
     assert gauge.labels == {"component": "npu/3", "rule": "mine"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from npu_agent.probe.tools import Hccn, NpuSmi
-from npu_agent.readings import ReadingInquiry, Tools
+from npu_agent.readings import ReadingInquiry, Tools, limits_s
 from npu_agent.snapshot import Sighting
 from unit.agent.fake_node import FakeNode, FakeSmi, StillClock
 from unit.agent.recorded import healthy_table, read
@@ -61,6 +61,27 @@ def test_without_the_tool_there_are_no_ports(tmp_path: Path) -> None:
     node.cycles(6)
     assert node.monitor._observer.snapshot().network == {}
     assert asked(node, " -g") == []
+
+
+def test_news_does_not_wait_for_other_questions(node: FakeNode) -> None:
+    node.cycles(3)
+    node.smi.info, node.smi.health = healthy_table(n5="Alarm"), {5: "80E01801"}
+    node.smi.calls.clear()
+    node.cycles(1)
+    assert node.smi.calls == ["info", "info -t health -i 5 -c 0"]
+    assert node.monitor.view().npus[5].error_codes == ["80E01801"]
+    node.smi.calls.clear()
+    node.cycles(1)
+    assert len(node.smi.calls) > 2
+
+
+def test_every_question_has_a_limit_that_fits_how_often_it_is_asked() -> None:
+    limits = limits_s(60.0)
+    assert limits["link"] == 180
+    assert limits["ecc"] > 5 * 60
+    assert set(limits) == {
+        "link", "net_health", "ip", "stat", "link_stat", "optical", "usages", "ecc", "common", "memory",
+    }  # fmt: skip
 
 
 def test_a_question_without_support_is_not_asked_again_soon(node: FakeNode) -> None:
