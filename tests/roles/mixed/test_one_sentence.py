@@ -33,9 +33,9 @@ SILENT = {
 REGISTRY = ROOT / "build/docker-registry"
 REGISTRY_CONFIG = """
 version: 0.1
-storage: {filesystem: {rootdirectory: /run/registry/data}}
+storage: {filesystem: {rootdirectory: /var/tmp/registry/data}}
 http: {addr: "127.0.0.1:5000"}
-auth: {htpasswd: {realm: lab, path: /run/registry/htpasswd}}
+auth: {htpasswd: {realm: lab, path: /var/tmp/registry/htpasswd}}
 """
 PASSWORD = "pull-me-s0ftly"  # of a registry that lives for one test
 
@@ -82,7 +82,10 @@ def test_an_mtu_of_its_own(prepared: Fleet) -> None:
     [
         ({"nic_env_interface": "eth9"}, "there is no interface eth9; this node has lo, "),
         ({"nic_env_interface": "docker0"}, r"docker0 \(nic_env_interface names it\) does not leave the node"),
-        ({"nic_env_address": "10.99.0.1"}, "and not the address 10.99.0.1 that nic_env_address tells"),
+        (
+            {"nic_env_address": "10.99.0.1"},
+            "no route to the peer 10.99.0.1 .* correct the peer's nic_env_address",
+        ),
     ],
 )
 def test_an_inventory_that_is_wrong(prepared: Fleet, wrong: dict[str, str], words: str) -> None:
@@ -154,18 +157,18 @@ def registry_program() -> Path:
 def registry(prepared: Fleet) -> Iterator[tuple[Node, str]]:
     """A registry on a node that wants a login, with one image, and the image's digest."""
     node = prepared.nodes[0]
-    node.run("mkdir -p /run/registry /run/pusher")
+    node.run("mkdir -p /var/tmp/registry /run/pusher")
     done = subprocess.run(
-        ["scp", "-q", *node.ssh_arguments, str(registry_program()), f"root@{node.address}:/run/registry/"],
+        ["scp", "-q", *node.ssh_arguments, str(registry_program()), f"root@{node.address}:/var/tmp/registry/"],
         check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0
-    node.run(f"cat > /run/registry/config.yml <<'END'{REGISTRY_CONFIG}END")
+    node.run(f"cat > /var/tmp/registry/config.yml <<'END'{REGISTRY_CONFIG}END")
     crypt = (
         f"import crypt; print('puller:' + crypt.crypt('{PASSWORD}', crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16)))"
     )
-    node.run(f'python3 -W ignore -c "{crypt}" > /run/registry/htpasswd')
-    node.run("systemd-run --quiet --unit=registry /run/registry/docker-registry serve /run/registry/config.yml")
+    node.run(f'python3 -W ignore -c "{crypt}" > /var/tmp/registry/htpasswd')
+    node.run("systemd-run --quiet --unit=registry /var/tmp/registry/docker-registry serve /var/tmp/registry/config.yml")
     wait_until("the registry answers", 30, lambda: "401" in node.ssh("curl -si http://127.0.0.1:5000/v2/").stdout)
     name = "127.0.0.1:5000/base/busy:1"
     client = "docker --config /run/pusher"
@@ -174,7 +177,7 @@ def registry(prepared: Fleet) -> Iterator[tuple[Node, str]]:
     found = re.search(r"digest: (sha256:[0-9a-f]{64})", pushed)
     assert found, pushed
     yield node, found[1]
-    node.run(f"systemctl stop registry; docker rmi {name}; rm -rf /run/registry /run/pusher")
+    node.run(f"systemctl stop registry; docker rmi {name}; rm -rf /var/tmp/registry /run/pusher")
 
 
 def test_images_come_from_a_registry_by_digest_and_the_login_stays_secret(
