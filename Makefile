@@ -50,7 +50,7 @@ check: setup ## linters, types, and the laws of this repository
 
 .PHONY: unit
 unit: setup ## unit and contract tests; no node, no network
-	@$(PYTEST) -q tests/unit tests/contract
+	@$(PYTEST) -q -n 2 tests/unit tests/contract
 
 .PHONY: e2e
 e2e: root setup agent ## every suite that needs simulated nodes or the built agent, each in a lab of its own, side by side
