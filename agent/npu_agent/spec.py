@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from npu_agent import api, guards, isolation, resources, restarts, schema
+from npu_agent import api, files, guards, isolation, resources, restarts, schema
 from npu_agent.config import Policy
 from npu_agent.nodefacts import NodeFacts
 from npu_agent.problem import invalid
@@ -82,9 +82,19 @@ def profile(name: str) -> dict[str, Any]:
 
 
 def resolve(
-    spec: api.WorkloadSpec, npus: Sequence[int], *, node: str, sha256: str, facts: NodeFacts, policy: Policy
+    spec: api.WorkloadSpec,
+    npus: Sequence[int],
+    *,
+    node: str,
+    sha256: str,
+    facts: NodeFacts,
+    policy: Policy,
+    folder: Path,
 ) -> Plan:
-    """Refuse what a guard forbids; otherwise tell exactly which container this spec is on this node."""
+    """Refuse what a guard forbids; otherwise tell exactly which container this spec is on this node.
+
+    `folder` is where the agent keeps the files of specs.
+    """
     settings = profile(spec.profile)
     network = spec.network or settings["network"]
     guards.check_image(spec.image, policy)
@@ -99,7 +109,7 @@ def resolve(
     resolved = api.Resolved(
         image=spec.image,
         devices=[*_devices(npus, facts), *apart.devices],
-        mounts=mounts + own,
+        mounts=mounts + own + _file_mounts(spec, mounts + own, folder),
         env=env,
         cpus=sizes.cpus,
         memory_bytes=sizes.memory_bytes,
@@ -149,6 +159,20 @@ def _mounts(
         if [m.target for m in asked].count(asked[-1].target) > 1:
             raise invalid(f"mounts.{index}.target", f"Two mounts have the target {asked[-1].target}.")
     return given, asked
+
+
+def _file_mounts(spec: api.WorkloadSpec, others: Sequence[api.Mount], folder: Path) -> list[api.Mount]:
+    """Each at its own path: inside another mount Docker would have to make the file's place in the host's folder."""
+    found: list[api.Mount] = []
+    taken = [mount.target for mount in others]
+    for index, wanted in enumerate(spec.files):
+        target, field_name = guards.normalised(wanted.target), f"files.{index}.target"
+        guards.check_target(target, field_name, ())
+        if any(guards.overlaps(target, other) for other in taken):
+            raise invalid(field_name, f"{target} collides with another mount.", "Give the file a path of its own.")
+        taken.append(target)
+        found.append(api.Mount(str(files.path_of(folder, spec.name, index)), target, read_only=True))
+    return found
 
 
 def _env(
