@@ -23,7 +23,7 @@ class Files:
         self._folder = folder
 
     def put(self, name: str, document: Mapping[str, Any]) -> None:
-        """Bring about what the spec says; a container that runs keeps the file it has, for it is replaced, not changed."""
+        """Write what the spec says. A file is replaced, not changed: a container that runs keeps the one it has."""
         for index, wanted in enumerate(document.get("files") or ()):
             path = path_of(self._folder, name, index)
             try:

@@ -119,6 +119,13 @@ def parse_npus(text: str) -> int | str | list[int]:
     return ids
 
 
+def parse_npu_ids(text: str) -> list[int]:
+    """Read physical ids: "3", "0-3,6"."""
+    ids = parse_npus(f"{text},")
+    assert isinstance(ids, list), "with a comma they are ids"
+    return ids
+
+
 def _not_npus(text: str) -> UsageError:
     return UsageError(
         f"--npus {text!r} is not understood.",

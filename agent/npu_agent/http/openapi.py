@@ -119,7 +119,9 @@ def _answer(name: str) -> dict[str, Any]:
             content[part] = {"schema": {"type": "string"}}
         else:
             before = content.get("application/json")
-            content["application/json"] = {"schema": {"oneOf": [before["schema"], _ref(part)]} if before else _ref(part)}
+            content["application/json"] = {
+                "schema": {"oneOf": [before["schema"], _ref(part)]} if before else _ref(part)
+            }
     description = next((part for part in name.split("|") if "/" not in part), "Text")
     return {"description": description, "content": content}
 

@@ -35,7 +35,9 @@ def common(spec: api.WorkloadSpec, layout: Layout) -> api.WorkloadSpec:
     """The part that is the same for every rank. Ranks meet on the host's network unless the job says otherwise."""
     for key in VARIABLES:
         if key in spec.env:
-            raise UsageError(f"The job sets {key}, which each rank is given.", code="invalid-spec", remedy="Leave it out.")
+            raise UsageError(
+                f"The job sets {key}, which each rank is given.", code="invalid-spec", remedy="Leave it out."
+            )
     for key in LABELS:
         if key in spec.labels:
             raise UsageError(f"The label {key} is npufleet's own.", code="invalid-spec", remedy="Leave it out.")
