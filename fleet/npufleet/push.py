@@ -187,7 +187,7 @@ class Push:
             with suppress(PushError):
                 _answer(shell, f"rm -f {shlex.quote(item.remote + PART)}")
             raise PushError(
-                f"{item.remote} on {shell.node.name} is not what was sent; its part was removed. Try again."
+                f"{item.remote} on {shell.node.name} differs from what was sent; its part is removed. Try again."
             )
         _answer(shell, push_remote.finish(item.remote, item.mode, item.mtime))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -36,11 +37,11 @@ def options(arguments: str) -> Iterator[tuple[str, str]]:
 
 def connect(node: Node) -> Connection:
     """A connection that opens at its first use. Paramiko is imported late: no other verb should wait 0.3 s for it."""
-    import paramiko  # noqa: PLC0415  # see above
     from fabric import Config, Connection  # noqa: PLC0415  # see above
 
     told = list(options(node.ssh.arguments))
     lines = ["Host *", *(f"  {key} {value}" for key, value in told)]
+    paramiko = importlib.import_module("paramiko")
     user_file = Path.home() / ".ssh/config"
     own = user_file.read_text(encoding="utf-8", errors="replace") if user_file.is_file() else ""
     config = Config(ssh_config=paramiko.SSHConfig.from_text("\n".join([*lines, own])))
@@ -55,8 +56,8 @@ def connect(node: Node) -> Connection:
 
 def _trust(client: Any, told: dict[str, str], paramiko: Any) -> None:
     """Fabric would take any host for the node; here it must be the known one, as with ssh itself."""
-    client.load_system_host_keys()
-    for name in shlex.split(told.get("userknownhostsfile", "")):
+    files = shlex.split(told.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2"))
+    for name in ("/etc/ssh/ssh_known_hosts", *files):
         path = Path(name).expanduser()
         if path.is_file():
             client.load_system_host_keys(str(path))
@@ -69,7 +70,7 @@ def _trust(client: Any, told: dict[str, str], paramiko: Any) -> None:
 # input closes, and a guard beside the command ends it and what it has started.
 _GUARDED = (
     'exec 3<&0; setsid sh -c "$1" 3<&- </dev/null & p=$!;'
-    " (cat <&3; kill -TERM -- -$p; sleep 5; kill -KILL -- -$p) >/dev/null 2>&1 & w=$!;"
+    " (cat <&3; kill -TERM -$p; sleep 5; kill -KILL -$p) >/dev/null 2>&1 & w=$!;"
     " exec 3<&-; wait $p; c=$?; kill $w 2>/dev/null; exit $c"
 )
 

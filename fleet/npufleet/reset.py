@@ -89,7 +89,7 @@ def carry_out(
 ) -> Result:
     """Keep new work away by a cordon of its own, look again, reset, and lift the cordon whatever happened."""
     client = fleet.client(wanted.node)
-    who = f"{owner} (reset-npu)"
+    who = f"{owner}:reset-npu"
     agent_cordon.cordon(client, who, f"NPU {wanted.npu} is being reset", wanted.ring)
     try:
         _refuse_users(wanted.node, wanted.npu, wanted.ring, client.npus().npus, force=force)
@@ -115,9 +115,12 @@ def _reset(node: Node, wanted: Plan, connect: Callable[[Node], Any]) -> Result:
         ) from error  # fmt: skip
     finally:
         connection.close()
-    said = f"{ran.stdout}\n{ran.stderr}".strip()
-    fine = ran.exited == 0 and "fail" not in said.lower()
-    data = {"node": wanted.node, "npu": wanted.npu, "ring": list(wanted.ring), "exit_code": ran.exited, "said": said}
+    return _told(wanted, ran.exited, f"{ran.stdout}\n{ran.stderr}".strip())
+
+
+def _told(wanted: Plan, code: int, said: str) -> Result:
+    fine = code == 0 and "fail" not in said.lower()
+    data = {"node": wanted.node, "npu": wanted.npu, "ring": list(wanted.ring), "exit_code": code, "said": said}
     failure = Failure("reset-failed", f"{wanted.node}: npu-smi did not reset NPU {wanted.npu}: {said}",
                       "See dmesg on the node; a node whose NPU cannot be reset needs a reboot.", wanted.node)  # fmt: skip
     return Result(

@@ -58,8 +58,11 @@ def beside_python(program: str) -> str:
 
 def feed(command: Sequence[str], source: BinaryIO, sent: Callable[[bytes], None]) -> Output:
     """Stream a file into a program; `sent` sees every block. A program that ends early has its reason in stderr."""
-    with tempfile.TemporaryFile() as told:
-        process = subprocess.Popen(list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=told)
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile() as told,
+        subprocess.Popen(list(command), stdin=pipe, stdout=pipe, stderr=told) as process,
+    ):
         assert process.stdin is not None, "it was asked for"
         assert process.stdout is not None, "it was asked for"
         try:
@@ -67,13 +70,13 @@ def feed(command: Sequence[str], source: BinaryIO, sent: Callable[[bytes], None]
                 while block := source.read(BLOCK):
                     process.stdin.write(block)
                     sent(block)
+                process.stdin.flush()
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
             stdout = process.stdout.read()
-            code = process.wait()
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
+        except BaseException:
+            process.kill()
+            raise
+        code = process.wait()
         told.seek(0)
         return Output(code, stdout.decode(errors="replace"), told.read().decode(errors="replace"))

@@ -61,7 +61,7 @@ def _nodes(value: Any) -> int | tuple[str, ...]:
 
 
 def _table(value: Any) -> str | None:
-    if value in {None, False}:
+    if value is None or value is False:
         return None
     if value is True:
         return "auto"

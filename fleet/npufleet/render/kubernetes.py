@@ -13,7 +13,7 @@ INDEX = "metadata.annotations['batch.kubernetes.io/job-completion-index']"
 
 def manifests(spec: api.WorkloadSpec, layout: Layout | None) -> list[dict[str, Any]]:
     wanted = layout or Layout(1)
-    env = [
+    env: list[dict[str, Any]] = [
         {"name": "MASTER_ADDR", "value": f"{spec.name}-0.{spec.name}"},
         {"name": "MASTER_PORT", "value": str(wanted.master_port)},
         {"name": "NNODES", "value": str(wanted.count)},
@@ -26,7 +26,7 @@ def manifests(spec: api.WorkloadSpec, layout: Layout | None) -> list[dict[str, A
     job = {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {"name": spec.name, "labels": labels},
+        "metadata": {"name": spec.name, "labels": dict(labels)},
         "spec": {
             "completionMode": "Indexed",
             "completions": wanted.count,
@@ -38,10 +38,10 @@ def manifests(spec: api.WorkloadSpec, layout: Layout | None) -> list[dict[str, A
     service = {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": {"name": spec.name, "labels": labels},
+        "metadata": {"name": spec.name, "labels": dict(labels)},
         "spec": {
             "clusterIP": "None",
-            "selector": labels,
+            "selector": dict(labels),
             "publishNotReadyAddresses": True,
             "ports": [{"name": "master", "port": wanted.master_port}],
         },

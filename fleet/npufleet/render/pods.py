@@ -1,4 +1,4 @@
-"""The pod of a rank: what Kubernetes and Volcano share. The device plugin gives the NPUs there, and not this program."""
+"""The pod of a rank: what Kubernetes and Volcano share. There the device plugin gives the NPUs."""
 
 from __future__ import annotations
 

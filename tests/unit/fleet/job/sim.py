@@ -94,10 +94,8 @@ class Agent:
         return not self.reservations and not self.workloads
 
     def end(self, code: int, name: str = "job") -> None:
-        ended = replace(
-            self.workloads[name], state=api.EXITED, exit_code=code, reason=f"it ended with exit code {code}"
-        )
-        self.workloads[name] = ended
+        reason = f"it ended with exit code {code}"
+        self.workloads[name] = replace(self.workloads[name], state=api.EXITED, exit_code=code, reason=reason)
 
 
 @dataclass
