@@ -121,8 +121,9 @@ def _reset(node: Node, wanted: Plan, connect: Callable[[Node], Any]) -> Result:
 def _told(wanted: Plan, code: int, said: str) -> Result:
     fine = code == 0 and "fail" not in said.lower()
     data = {"node": wanted.node, "npu": wanted.npu, "ring": list(wanted.ring), "exit_code": code, "said": said}
-    failure = Failure("reset-failed", f"{wanted.node}: npu-smi did not reset NPU {wanted.npu}: {said}",
-                      "See dmesg on the node; a node whose NPU cannot be reset needs a reboot.", wanted.node)  # fmt: skip
+    told = f"{wanted.node}: npu-smi did not reset NPU {wanted.npu}: {said}"
+    remedy = "See dmesg on the node; a node whose NPU cannot be reset needs a reboot."
+    failure = Failure("reset-failed", told, remedy, wanted.node)
     return Result(
         "reset-npu", data=data, errors=() if fine else (failure,), exit_code=Exit.FINE if fine else Exit.FAILED,
         view=(lambda: view.done(wanted)) if fine else None,

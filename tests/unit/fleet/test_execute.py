@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from invoke.exceptions import CommandTimedOut
@@ -50,7 +50,7 @@ def execute(*outcomes: int | Exception) -> Result:
             return result
 
 
-TIMED_OUT = CommandTimedOut(Ran(None), 2)
+TIMED_OUT = CommandTimedOut(cast("Any", Ran(None)), 2)
 REFUSED = OSError("refused")
 
 

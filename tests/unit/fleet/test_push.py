@@ -26,7 +26,11 @@ class Cut(Here):
     """The connection breaks after so many bytes of a file."""
 
     def command(self, line: str) -> list[str]:
-        return ["sh", "-c", line.replace("cat >>", "head -c 3000000 >>") + "; exit 255"] if "cat >>" in line else super().command(line)
+        return (
+            ["sh", "-c", line.replace("cat >>", "head -c 3000000 >>") + "; exit 255"]
+            if "cat >>" in line
+            else super().command(line)
+        )
 
 
 def push(source: Path, target: str, shell: type[Shell] = Here) -> Result:

@@ -34,7 +34,9 @@ def test_one_word_is_a_line_and_several_are_a_program(command: list[str], line: 
 
 
 def test_the_container_and_sudo_stand_before_the_guard() -> None:
-    assert remote.guarded("id", container="npufleet-x", sudo=True).startswith("sudo -n docker exec -i npufleet-x sh -c ")
+    assert remote.guarded("id", container="npufleet-x", sudo=True).startswith(
+        "sudo -n docker exec -i npufleet-x sh -c "
+    )
 
 
 def start(command: str) -> subprocess.Popen[str]:

@@ -17,7 +17,10 @@ BODY: dict[str, Any] = {
     "Cmd": ["sh", "-c", 'echo "$A"; --net'],
     "HostConfig": {
         "NetworkMode": "host",
-        "Devices": [{"PathOnHost": p, "PathInContainer": p, "CgroupPermissions": "rwm"} for p in ("/dev/davinci4", "/dev/hisi_hdc")],
+        "Devices": [
+            {"PathOnHost": path, "PathInContainer": path, "CgroupPermissions": "rwm"}
+            for path in ("/dev/davinci4", "/dev/hisi_hdc")
+        ],
         "Mounts": [
             {"Type": "bind", "Source": "/usr/local/dcmi", "Target": "/usr/local/dcmi", "ReadOnly": True},
             {"Type": "bind", "Source": "/data/a,b", "Target": "/d", "ReadOnly": False},
@@ -42,7 +45,18 @@ def parsed(line: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     for flag in ("--detach", "--privileged"):
         parser.add_argument(flag, action="store_true")
-    for one in ("name", "restart", "stop-timeout", "network", "shm-size", "cpus", "memory", "cgroup-parent", "workdir", "log-driver"):
+    for one in (
+        "name",
+        "restart",
+        "stop-timeout",
+        "network",
+        "shm-size",
+        "cpus",
+        "memory",
+        "cgroup-parent",
+        "workdir",
+        "log-driver",
+    ):
         parser.add_argument(f"--{one}")
     for many in ("device", "mount", "env", "label", "cap-add", "security-opt", "log-opt"):
         parser.add_argument(f"--{many}", action="append", default=[])
@@ -67,7 +81,12 @@ def parsed(line: str) -> dict[str, Any]:
 def mount(text: str) -> dict[str, Any]:
     fields = next(csv.reader([text]))
     pairs = dict(field.partition("=")[::2] for field in fields)
-    return {"Type": pairs["type"], "Source": pairs["source"], "Target": pairs["target"], "ReadOnly": "readonly" in pairs}
+    return {
+        "Type": pairs["type"],
+        "Source": pairs["source"],
+        "Target": pairs["target"],
+        "ReadOnly": "readonly" in pairs,
+    }
 
 
 def test_the_line_is_the_same_create_call_without_the_agents_labels() -> None:
@@ -93,4 +112,4 @@ def test_a_unit_keeps_every_argument_from_systemds_own_signs() -> None:
     assert '"C=$$HOME %%i"' in unit
     assert "--detach" not in unit
     assert "Restart=always" in unit
-    assert 'ExecStart=/usr/bin/docker run --name job' in unit
+    assert "ExecStart=/usr/bin/docker run --name job" in unit

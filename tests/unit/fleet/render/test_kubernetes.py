@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import fastjsonschema
-import kubernetes_validate
+import kubernetes_validate  # type: ignore[import-untyped]  # it has no types
 import pytest
 import yaml
 
