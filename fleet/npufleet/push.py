@@ -182,8 +182,11 @@ class Push:
                 tally.sent += len(block)
 
             output = run.feed(shell.command(push_remote.receive(item.remote, offset)), source, sent)
+            size = source.tell()
         _check(shell.node.name, output)
-        if output.stdout.split()[:1] != [digest.hexdigest()]:
+        arrived = output.stdout.split()
+        # A full disk is seen by the size: the sum is of what came in.
+        if arrived[:1] != [digest.hexdigest()] or arrived[-1] != str(size):
             with suppress(PushError):
                 _answer(shell, f"rm -f {shlex.quote(item.remote + PART)}")
             raise PushError(

@@ -56,10 +56,12 @@ def checksum(path: str, count: int | None = None) -> str:
 
 
 def receive(path: str, offset: int) -> str:
-    """Go on behind what is there; the sum of all of it is the answer."""
+    """Go on behind what is there. The sum of all of it, made while it arrives, and the size on disk are the answer."""
     part = shlex.quote(path + PART)
     folder = shlex.quote(str(Path(path).parent))
-    return f"mkdir -p {folder} && touch {part} && truncate -s {offset} {part} && cat >> {part} && sha256sum < {part}"
+    room = f"mkdir -p {folder} && touch {part} && truncate -s {offset} {part}"
+    before = f"head -c {offset} {part}; " if offset else ""
+    return f"{room} && {{ {before}tee -a {part}; }} | sha256sum && stat -c %s {part}"
 
 
 def finish(path: str, mode: int, mtime: int) -> str:

@@ -94,7 +94,7 @@ def test_the_rendered_line_makes_the_agents_container(prepared: Fleet, nodes: li
 
 def test_a_push_that_is_killed_goes_on_where_it_was(prepared: Fleet, nodes: list[Node], tmp_path: Path) -> None:
     source, target = tmp_path / "weights", "/data/push/weights"
-    source.write_bytes(os.urandom(128 << 20))
+    source.write_bytes(os.urandom(64 << 20))
     for node in nodes:
         node.run("rm -rf /data/push")
     command = ["npufleet", "-i", str(prepared.inventory), "push", str(source), target]

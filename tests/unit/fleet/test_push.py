@@ -26,11 +26,9 @@ class Cut(Here):
     """The connection breaks after so many bytes of a file."""
 
     def command(self, line: str) -> list[str]:
-        return (
-            ["sh", "-c", line.replace("cat >>", "head -c 3000000 >>") + "; exit 255"]
-            if "cat >>" in line
-            else super().command(line)
-        )
+        if "tee -a" not in line:
+            return super().command(line)
+        return super().command(line.replace("tee -a", "head -c 3000000 >>") + "; exit 255")
 
 
 def push(source: Path, target: str, shell: type[Shell] = Here) -> Result:
@@ -112,6 +110,20 @@ def test_a_node_that_cannot_take_it_says_why(weights: Path, tmp_path: Path) -> N
 def test_what_cannot_be_pushed(weights: Path, source: str, target: str) -> None:
     with pytest.raises(UsageError):
         items(weights.parent / source, target)
+
+
+@dataclass(frozen=True)
+class Full(Here):
+    """A disk that takes no more: what arrives is not what is kept."""
+
+    def command(self, line: str) -> list[str]:
+        return super().command(line.replace("tee -a", "tee -a /dev/full; : "))
+
+
+def test_a_full_disk_is_no_success(weights: Path, tmp_path: Path) -> None:
+    result = push(weights, str(tmp_path / "w.copy"), Full)
+    assert result.exit_code == Exit.FAILED
+    assert not (tmp_path / "w.copy").exists()
 
 
 def test_a_slash_at_the_end_is_the_folder(weights: Path) -> None:

@@ -47,9 +47,10 @@ def start(command: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("code", [0, 7])
 def test_output_and_exit_code_pass_the_guard(code: int) -> None:
-    guarded = start(f"echo it\\'s me; exit {code}")
-    out, _ = guarded.communicate(timeout=10)
-    assert (out, guarded.returncode) == ("it's me\n", code)
+    with start(f"echo it\\'s me; exit {code}") as guarded:
+        assert guarded.stdout is not None
+        out = guarded.stdout.read()  # the connection stays open meanwhile
+        assert (out, guarded.wait(timeout=10)) == ("it's me\n", code)
 
 
 def test_what_was_started_ends_with_the_connection() -> None:
