@@ -97,11 +97,7 @@ def resolve(
     """
     settings = profile(spec.profile)
     network = spec.network or settings["network"]
-    guards.check_image(spec.image, policy)
-    guards.check_env(spec.env)
-    guards.check_labels(spec.labels)
-    guards.check_network(network, policy, facts)
-    guards.check_driver(facts)
+    _check_guards(spec, network, policy, facts)
     apart = isolation.resolve(spec, policy)
     sizes = resources.resolve(spec.resources, settings, spec.profile, facts, policy)
     mounts, own = _mounts(spec, settings, facts, policy)
@@ -118,17 +114,28 @@ def resolve(
         restart=restarts.settings(spec.restart),
         isolation=apart.told(),
     )
-    labels = {
-        **spec.labels,
-        api.LABEL_WORKLOAD: spec.name,
-        api.LABEL_NODE: node,
-        api.LABEL_NPUS: ",".join(str(npu) for npu in npus),
-        api.LABEL_SPEC: sha256,
-    }
+    labels = {**spec.labels, **_own_labels(spec.name, node, npus, sha256)}
     host = {**apart.host_config(), "SecurityOpt": list(settings.get("security_opt", []))}
     if cgroup_parent := (facts.guard or {}).get("cgroup_parent"):
         host["CgroupParent"] = cgroup_parent
     return Plan(_body(spec, resolved, labels, host), resolved, [*sizes.notes, *notes], own)
+
+
+def _check_guards(spec: api.WorkloadSpec, network: str, policy: Policy, facts: NodeFacts) -> None:
+    guards.check_image(spec.image, policy)
+    guards.check_env(spec.env)
+    guards.check_labels(spec.labels)
+    guards.check_network(network, policy, facts)
+    guards.check_driver(facts)
+
+
+def _own_labels(name: str, node: str, npus: Sequence[int], sha256: str) -> dict[str, str]:
+    return {
+        api.LABEL_WORKLOAD: name,
+        api.LABEL_NODE: node,
+        api.LABEL_NPUS: ",".join(str(npu) for npu in npus),
+        api.LABEL_SPEC: sha256,
+    }
 
 
 def _devices(npus: Sequence[int], facts: NodeFacts) -> list[str]:

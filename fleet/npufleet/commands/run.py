@@ -47,9 +47,7 @@ def run(  # noqa: PLR0913  # one parameter an option
     wait: Annotated[bool, typer.Option(help="With nodes in the job: watch it and act when a node fails.")] = False,
     inventory: InventoryOption = None,
 ) -> Outcome:
-    """Start a container on some NPUs.
-
-    A job file with `nodes` starts one on each of several nodes, or on none.
+    """Start a container on some NPUs. A job file with `nodes` starts one on each of several nodes, or on none.
 
     Asking again for the same is harmless: what runs already is left alone.
     """
