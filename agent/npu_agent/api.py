@@ -170,6 +170,7 @@ class Npu(Wire):
     error_codes: list[str] = field(default_factory=list)
     device: Optional[str] = None
     holder: Optional[Holder] = None
+    device_ip: Optional[str] = None  # of the network port on the NPU itself
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,14 @@ class Mount(Wire):
 
 
 @dataclass(frozen=True)
+class TextFile(Wire):
+    """A small file that the agent writes as root and mounts read-only at `target`."""
+
+    target: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Resources(Wire):
     """Sizes are texts with a unit such as "200g"; None leaves it to the profile."""
 
@@ -223,6 +232,7 @@ class WorkloadSpec(Wire):
     command: Optional[list[str]] = None
     env: dict[str, str] = field(default_factory=dict)
     mounts: list[Mount] = field(default_factory=list)
+    files: list[TextFile] = field(default_factory=list)
     workdir: Optional[str] = None
     network: Optional[str] = None
     resources: Resources = field(default_factory=Resources)

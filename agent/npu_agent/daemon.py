@@ -85,7 +85,9 @@ class Daemon:
         engine = DockerEngine(config.docker_socket)
         facts = functools.partial(nodefacts.read, Path(config.facts_dir))
         policy = PolicyFile(Path(config.policy_file))
-        self.workloads = Workloads(engine, self.store, Node(config.node_name, facts, policy.get, self.monitor.view))
+        files = Path(config.state_dir) / "files"
+        node_here = Node(config.node_name, facts, policy.get, self.monitor.view, files)
+        self.workloads = Workloads(engine, self.store, node_here)
         stale_after_s = STALE_AFTER_S + MISSED_INTERVALS * config.probe.fast_interval_s
         reconciler = Reconciler(self.workloads, self.executor.submit)
         self.watch = DockerWatch(engine, reconciler, stale_after_s=stale_after_s)

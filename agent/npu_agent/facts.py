@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
 
-from npu_agent.probe import host
+from npu_agent.probe import hccn, host
 from npu_agent.probe.host import PciDevice
 
 _SBIN_AND_BIN = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin")
@@ -65,6 +65,7 @@ class Facts:
     pci: tuple[PciDevice, ...] = ()
     nic: Optional[Mapping[str, Any]] = None
     guard: Optional[Mapping[str, Any]] = None
+    hccn_addresses: Mapping[int, str] = field(default_factory=dict)  # as /etc/hccn.conf says
 
     def public(self) -> dict[str, Any]:
         """Return what /v1/node shows."""
@@ -101,6 +102,7 @@ def read_facts(paths: NodePaths, npu_smi: Optional[str] = None) -> Facts:
         pci=accelerators(paths),
         nic=paths.read_json(f"{paths.facts_dir}/nic.json"),
         guard=paths.read_json(f"{paths.facts_dir}/guard.json"),
+        hccn_addresses=_hccn_addresses(paths.read("/etc/hccn.conf") or ""),
     )
 
 
@@ -150,6 +152,10 @@ def _pci_device(folder: Path) -> PciDevice:
     except OSError:
         dead = False
     return PciDevice(folder.name.upper(), _word(folder / "device").removeprefix("0x"), dead)
+
+
+def _hccn_addresses(text: str) -> dict[int, str]:
+    return {npu: found.address for npu, found in hccn.parse_hccn_conf(text).items() if found.address}
 
 
 def _word(path: Path) -> str:

@@ -84,7 +84,7 @@ def check_labels(labels: Iterable[str]) -> None:
 def resolve_mount(mount: api.Mount, policy: Policy, *, field: str, own_targets: Iterable[str]) -> api.Mount:
     """Return the mount with the source's real path, or refuse it. May block on a dead network file system."""
     target = normalised(mount.target)
-    _check_target(target, field, own_targets)
+    check_target(target, field, own_targets)
     source = os.path.realpath(mount.source)
     roots = [os.path.realpath(root) for root in policy.mount_roots]
     shown = mount.source if source == normalised(mount.source) else f"{mount.source} (really {source})"
@@ -130,7 +130,7 @@ def _is_socket(path: str) -> bool:
         return False
 
 
-def _check_target(target: str, field: str, own_targets: Iterable[str]) -> None:
+def check_target(target: str, field: str, own_targets: Iterable[str]) -> None:
     if inside(USER_HOME, target):
         raise guard(
             api.GUARD_HOME,

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Optional, Protocol
 
 from npu_agent import admission, api, engine, holders, lifecycle, mounts, spec, store
@@ -42,6 +43,7 @@ class Node:
     facts: Callable[[], NodeFacts]
     policy: Callable[[], Policy]
     seen: Callable[[], Seen]
+    files: Path  # where the files of specs are kept
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,13 @@ class Intake:
                 raise leased(conflict) from None
         return record
 
+    def rehearse(self, wanted: Wanted) -> tuple[spec.Plan, list[int], list[str]]:
+        """What admit would decide now; nothing is leased, and the image need not be there."""
+        self._resolve(wanted, [])
+        with self._one_at_a_time:
+            npus, notes = self._npus_for(wanted.spec, None)
+        return self._resolve(wanted, npus), npus, notes
+
     def reserve(self, name: str, asked: Any, ttl_s: int, wanted: Optional[Wanted]) -> tuple[api.Reservation, bool]:
         """Keep NPUs for a workload to come; the same reservation again renews its limit. Gives whether it is new."""
         if wanted is not None:
@@ -114,7 +123,10 @@ class Intake:
 
     def _resolve(self, wanted: Wanted, npus: Sequence[int]) -> spec.Plan:
         facts, policy = self._node.facts(), self._node.policy()
-        return spec.resolve(wanted.spec, npus, node=self._node.name, sha256=wanted.sha256, facts=facts, policy=policy)
+        return spec.resolve(
+            wanted.spec, npus, node=self._node.name, sha256=wanted.sha256, facts=facts, policy=policy,
+            folder=self._node.files,
+        )  # fmt: skip
 
     def _npus_for(self, wanted: api.WorkloadSpec, reservation: Optional[str]) -> tuple[list[int], list[str]]:
         asked, notes = spec.npus_asked(wanted, len(self._node.seen().npus))

@@ -8,6 +8,7 @@ from typing import Optional
 
 from npu_agent import api, engine, mounts, store
 from npu_agent.engine import Container, Engine
+from npu_agent.files import Files, FilesError
 from npu_agent.problem import ProblemError, docker_unreachable, guard
 from npu_agent.reservations import Clock
 from npu_agent.store import Record, Store
@@ -18,8 +19,9 @@ log = logging.getLogger(__name__)
 class Lifecycle:
     """Callers hold the lock of the workload's name."""
 
-    def __init__(self, containers: Engine, records: Store, clock: Clock) -> None:
+    def __init__(self, containers: Engine, records: Store, clock: Clock, files: Files) -> None:
         self._engine = containers
+        self._files = files
         self._store = records
         self._clock = clock
 
@@ -48,6 +50,7 @@ class Lifecycle:
 
     def _run(self, record: Record) -> None:
         assert record.container_id is not None
+        self._files.put(record.name, record.spec)
         mounts.check_before(record.mounts)
         self._engine.start(record.container_id)
         if record.mounts:
@@ -84,6 +87,7 @@ class Lifecycle:
     def _create(self, record: Record) -> str:
         """The name is the guard against doubles: a second create finds the first one's container and takes it."""
         name = api.CONTAINER_PREFIX + record.name
+        self._files.put(record.name, record.spec)
         try:
             return self._engine.create(name, record.plan)
         except engine.NameTakenError:
@@ -101,6 +105,7 @@ class Lifecycle:
         if container is not None:
             self._remove(container, grace_s)
         self._store.forget(record.name)
+        self._files.remove(record.name)
         log.info("workload %s removed, NPUs %s are free", record.name, record.npus)
 
     def _remove(self, container: Container, grace_s: int) -> None:
@@ -121,6 +126,7 @@ class Lifecycle:
         container = self.find(record)
         if container is not None:
             self._remove(container, 0)
+        self._files.remove(record.name)
         log.warning("workload %s failed: %s", record.name, reason)
         failed = dataclasses.replace(record, phase=store.FAILED, container_id=None, restart_due=None, reason=reason)
         return self._store.save_and_release(failed)
@@ -162,6 +168,8 @@ def as_problem(error: engine.EngineError, image: str) -> ProblemError:
             f"A container with the workload's container name exists and was not made for this spec: {error}.",
             "Rename or remove that container, or give the workload another name.",
         )
+    if isinstance(error, FilesError):
+        return ProblemError(503, api.CODE_STATE_WRITE, f"{error}.", "See that the node's disk has room.", field="files")
     if isinstance(error, mounts.MountChangedError):
         return guard(
             api.GUARD_MOUNT,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from npu_agent import api, guards, isolation, resources, restarts, schema
+from npu_agent import api, files, guards, isolation, resources, restarts, schema
 from npu_agent.config import Policy
 from npu_agent.nodefacts import NodeFacts
 from npu_agent.problem import invalid
@@ -82,16 +82,22 @@ def profile(name: str) -> dict[str, Any]:
 
 
 def resolve(
-    spec: api.WorkloadSpec, npus: Sequence[int], *, node: str, sha256: str, facts: NodeFacts, policy: Policy
+    spec: api.WorkloadSpec,
+    npus: Sequence[int],
+    *,
+    node: str,
+    sha256: str,
+    facts: NodeFacts,
+    policy: Policy,
+    folder: Path,
 ) -> Plan:
-    """Refuse what a guard forbids; otherwise tell exactly which container this spec is on this node."""
+    """Refuse what a guard forbids; otherwise tell exactly which container this spec is on this node.
+
+    `folder` is where the agent keeps the files of specs.
+    """
     settings = profile(spec.profile)
     network = spec.network or settings["network"]
-    guards.check_image(spec.image, policy)
-    guards.check_env(spec.env)
-    guards.check_labels(spec.labels)
-    guards.check_network(network, policy, facts)
-    guards.check_driver(facts)
+    _check_guards(spec, network, policy, facts)
     apart = isolation.resolve(spec, policy)
     sizes = resources.resolve(spec.resources, settings, spec.profile, facts, policy)
     mounts, own = _mounts(spec, settings, facts, policy)
@@ -99,7 +105,7 @@ def resolve(
     resolved = api.Resolved(
         image=spec.image,
         devices=[*_devices(npus, facts), *apart.devices],
-        mounts=mounts + own,
+        mounts=mounts + own + _file_mounts(spec, mounts + own, folder),
         env=env,
         cpus=sizes.cpus,
         memory_bytes=sizes.memory_bytes,
@@ -108,17 +114,28 @@ def resolve(
         restart=restarts.settings(spec.restart),
         isolation=apart.told(),
     )
-    labels = {
-        **spec.labels,
-        api.LABEL_WORKLOAD: spec.name,
-        api.LABEL_NODE: node,
-        api.LABEL_NPUS: ",".join(str(npu) for npu in npus),
-        api.LABEL_SPEC: sha256,
-    }
+    labels = {**spec.labels, **_own_labels(spec.name, node, npus, sha256)}
     host = {**apart.host_config(), "SecurityOpt": list(settings.get("security_opt", []))}
     if cgroup_parent := (facts.guard or {}).get("cgroup_parent"):
         host["CgroupParent"] = cgroup_parent
     return Plan(_body(spec, resolved, labels, host), resolved, [*sizes.notes, *notes], own)
+
+
+def _check_guards(spec: api.WorkloadSpec, network: str, policy: Policy, facts: NodeFacts) -> None:
+    guards.check_image(spec.image, policy)
+    guards.check_env(spec.env)
+    guards.check_labels(spec.labels)
+    guards.check_network(network, policy, facts)
+    guards.check_driver(facts)
+
+
+def _own_labels(name: str, node: str, npus: Sequence[int], sha256: str) -> dict[str, str]:
+    return {
+        api.LABEL_WORKLOAD: name,
+        api.LABEL_NODE: node,
+        api.LABEL_NPUS: ",".join(str(npu) for npu in npus),
+        api.LABEL_SPEC: sha256,
+    }
 
 
 def _devices(npus: Sequence[int], facts: NodeFacts) -> list[str]:
@@ -149,6 +166,20 @@ def _mounts(
         if [m.target for m in asked].count(asked[-1].target) > 1:
             raise invalid(f"mounts.{index}.target", f"Two mounts have the target {asked[-1].target}.")
     return given, asked
+
+
+def _file_mounts(spec: api.WorkloadSpec, others: Sequence[api.Mount], folder: Path) -> list[api.Mount]:
+    """Each at its own path: inside another mount Docker would have to make the file's place in the host's folder."""
+    found: list[api.Mount] = []
+    taken = [mount.target for mount in others]
+    for index, wanted in enumerate(spec.files):
+        target, field_name = guards.normalised(wanted.target), f"files.{index}.target"
+        guards.check_target(target, field_name, ())
+        if any(guards.overlaps(target, other) for other in taken):
+            raise invalid(field_name, f"{target} collides with another mount.", "Give the file a path of its own.")
+        taken.append(target)
+        found.append(api.Mount(str(files.path_of(folder, spec.name, index)), target, read_only=True))
+    return found
 
 
 def _env(

@@ -96,7 +96,11 @@ def npu_of(npu: int, snapshot: Snapshot, component: Optional[api.Component]) -> 
     """Build the wire form. Of an NPU not seen lately only its identity is told: its readings are unknown."""
     judged = component or api.Component(f"npu/{npu}", api.UNKNOWN, "not judged")
     device = f"/dev/davinci{npu}" if npu in snapshot.facts.devices else None
-    found = api.Npu(npu, state=judged.state, reason=judged.reason, action=judged.action, device=device)
+    port = snapshot.network.get(npu)
+    device_ip = (port.address if port else None) or snapshot.facts.hccn_addresses.get(npu)
+    found = api.Npu(
+        npu, state=judged.state, reason=judged.reason, action=judged.action, device=device, device_ip=device_ip
+    )
     sighting = snapshot.sightings.get(npu)
     if sighting is None:
         return found

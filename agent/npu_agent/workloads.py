@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Optional
 
-from npu_agent import api, engine, holders, lifecycle, schema, spec, store
+from npu_agent import api, api_plan, engine, holders, lifecycle, schema, spec, store
 from npu_agent.clock import BootClock
 from npu_agent.cordons import Cordons
 from npu_agent.drain import Drain
 from npu_agent.engine import Container, Engine
+from npu_agent.files import Files
 from npu_agent.insight import Insight
 from npu_agent.intake import Intake, Node, Seen, Wanted
 from npu_agent.problem import ProblemError, docker_unreachable, invalid
@@ -42,7 +43,7 @@ class Workloads:
         self.node = node
         self.clock: Clock = clock or BootClock()
         self.on_change = on_change
-        self.lifecycle = lifecycle.Lifecycle(containers, records, self.clock)
+        self.lifecycle = lifecycle.Lifecycle(containers, records, self.clock, Files(node.files))
         self.cordons = Cordons(records, on_change)
         self.reservations = Reservations(records, self.clock)
         self.drain = Drain(records, self.cordons, self.reservations, self.clock)
@@ -135,6 +136,12 @@ class Workloads:
                 return self.get(name), True
             self.publish(record, None)
             return self._start(record), True
+
+    def rehearse(self, name: str, document: Any) -> api_plan.Plan:
+        """Which container a put would make now."""
+        wanted = Wanted(spec.parse(name, document), document, spec.digest(document))
+        plan, npus, notes = self.intake.rehearse(wanted)
+        return api_plan.Plan(api.CONTAINER_PREFIX + name, plan.body, npus, [*notes, *plan.notes])
 
     def reserve(self, name: str, document: Any) -> tuple[api.Reservation, bool]:
         """Keep NPUs for a time; returns the reservation and whether it is new."""

@@ -6,7 +6,7 @@ import codecs
 import json
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -15,7 +15,7 @@ import requests
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
-from npu_agent import api, api_events
+from npu_agent import api, api_events, api_plan
 from npufleet import wire
 from npufleet.agent_errors import GarbageError, from_answer, from_transport
 from npufleet.inventory import Node
@@ -84,18 +84,38 @@ class AgentClient:
     def workload(self, name: str) -> api.Workload:
         return self._read(api.Workload, self._get(_workload(name)))
 
-    def put_workload(self, spec: api.WorkloadSpec) -> tuple[api.Workload, bool]:
+    def put_workload(self, spec: api.WorkloadSpec, reservation: str | None = None) -> tuple[api.Workload, bool]:
         """Bring a workload about; False beside it when it was there already. Asking again is harmless."""
-        answer = self._call("PUT", _workload(spec.name), scope=api.SCOPE_OPERATE, body=spec.to_dict(), limit_s=SLOW_S)
+        path = _workload(spec.name) + (f"?reservation={quote(reservation, safe='')}" if reservation else "")
+        answer = self._call("PUT", path, scope=api.SCOPE_OPERATE, body=spec.to_dict(), limit_s=SLOW_S)
         return self._read(api.Workload, answer.document), answer.status == 201
+
+    def plan(self, spec: api.WorkloadSpec) -> api_plan.Plan:
+        """Which container a put would make on this node now; nothing is changed."""
+        return self.operate(api_plan.Plan, "PUT", _workload(spec.name) + "?dry_run=1", spec.to_dict())
+
+    def reserve(self, name: str, request: Mapping[str, Any]) -> api.Reservation:
+        return self.operate(api.Reservation, "PUT", _reservation(name), request)
+
+    def cancel_reservation(self, name: str) -> None:
+        """Asking again is harmless, and so is asking for one that never was."""
+        self._call("DELETE", _reservation(name), scope=api.SCOPE_OPERATE)
+
+    def operate(self, kind: type[T], method: str, path: str, body: Any = None) -> T:
+        """Change something by a call that has no method of its own here."""
+        return self._read(kind, self._call(method, path, scope=api.SCOPE_OPERATE, body=body).document)
+
+    def view(self, kind: type[T], path: str) -> T:
+        return self._read(kind, self._get(path))
 
     def delete_workload(self, name: str, grace_s: int | None = None) -> api.Workload:
         path = _workload(name) + ("" if grace_s is None else f"?grace_s={grace_s}")
         answer = self._call("DELETE", path, scope=api.SCOPE_OPERATE, limit_s=SLOW_S + (grace_s or 0))
         return self._read(api.Workload, answer.document)
 
-    def logs(self, name: str, tail: int) -> str:
-        with self._open("GET", f"{_workload(name)}/logs?tail={tail}&follow=0", api.SCOPE_VIEW) as response:
+    def logs(self, name: str, tail: int, *, timestamps: bool = False) -> str:
+        stamps = "&timestamps=1" if timestamps else ""
+        with self._open("GET", f"{_workload(name)}/logs?tail={tail}&follow=0{stamps}", api.SCOPE_VIEW) as response:
             return self._body(response, SLOW_S).decode(errors="replace")
 
     def follow_logs(self, name: str, tail: int) -> Iterator[str]:
@@ -180,6 +200,10 @@ class AgentClient:
 
 def _workload(name: str) -> str:
     return f"/v1/workloads/{quote(name, safe='')}"
+
+
+def _reservation(name: str) -> str:
+    return f"/v1/leases/{quote(name, safe='')}"
 
 
 def connect(node: Node, credentials: Credentials, context: ssl.SSLContext, timeouts: Timeouts | None) -> AgentClient:

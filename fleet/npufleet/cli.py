@@ -37,6 +37,13 @@ VERBS = {
     "ps": Verb("List the workloads of all nodes.", "Run"),
     "logs": Verb("Print what a workload printed.", "Run"),
     "stop": Verb("Stop a workload and give back its NPUs.", "Run"),
+    "render": Verb("Print a job as docker run lines, a systemd unit, or for Kubernetes.", "Run"),
+    "exec": Verb("Run a command on nodes, or in the containers of a workload.", "Do"),
+    "push": Verb("Copy files to nodes, resumable and verified.", "Do"),
+    "cordon": Verb("Give no new work to nodes, or to some of their NPUs.", "Do"),
+    "uncordon": Verb("Lift your cordon.", "Do"),
+    "drain": Verb("Cordon nodes and empty them.", "Do"),
+    "reset-npu": Verb("Reset an NPU that nothing runs on.", "Do"),
     "preflight": Verb("Check the nodes and change nothing.", "Prepare"),
     "prepare": Verb("Take the nodes from bare to ready (site.yml).", "Prepare"),
     "verify": Verb("Tell what differs on the nodes from what the inventory says.", "Prepare"),
@@ -63,9 +70,14 @@ class Verbs(TyperGroup):
         return name, stub and load_verb(str(name)), rest
 
 
+def module_of(verb: str) -> str:
+    """A verb that Python keeps for itself has a module of another name; a dash becomes an underscore."""
+    return {"exec": "exec_"}.get(verb, verb.replace("-", "_"))
+
+
 def load_verb(name: str) -> Any:
     try:
-        command = get_command(importlib.import_module(f"npufleet.commands.{name}").app)
+        command = get_command(importlib.import_module(f"npufleet.commands.{module_of(name)}").app)
     except ImportError as error:
         raise ProjectError(
             f"npufleet {name} cannot be loaded: {error}.",

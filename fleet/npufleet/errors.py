@@ -7,6 +7,7 @@ NpufleetError
 ├── CredentialError    the fleet's secret or its CA is missing or unreadable
 ├── WorkloadError      no such workload, or more than one of that name
 ├── PlacementError     no node can take the workload
+├── JobError           a job over several nodes did not start, or did not go on
 └── AgentError         a node's agent did not give what was asked; see agent_errors.py
 """
 
@@ -52,6 +53,10 @@ class WorkloadError(NpufleetError):
 
 class PlacementError(NpufleetError):
     code = "no-node-fits"
+
+
+class JobError(NpufleetError):
+    code = "job-failed"
 
 
 class AgentError(NpufleetError):

@@ -96,6 +96,21 @@ def load(source: Path, environment: Mapping[str, str]) -> Inventory:
     return parse(json.loads(output.stdout), source)
 
 
+def matching(inventory: Inventory, pattern: str, environment: Mapping[str, str]) -> tuple[Node, ...]:
+    """The nodes that a host pattern means to Ansible: names, groups, globs, ranges, exclusions."""
+    command = ["ansible", pattern, "-i", str(inventory.source), "--list-hosts"]
+    output = run.capture(command, environment={**environment, "ANSIBLE_NOCOLOR": "1"}, timeout_s=READ_TIMEOUT_S)
+    names = {line.strip() for line in output.stdout.splitlines()[1:]}
+    found = tuple(node for node in inventory.nodes if node.name in names)
+    if not found:
+        raise UsageError(
+            f"No node of {inventory.source} matches {pattern!r}.{did_you_mean(pattern, inventory.names)}",
+            code="node-unknown",
+            remedy="See the names with npufleet status.",
+        )
+    return found
+
+
 def cause_of(stderr: str) -> str:
     """Find the sentence that helps in what Ansible says when three parsers have failed one after the other."""
     said = re.search(r"YAML parsing failed: ([^\n]+)", stderr)

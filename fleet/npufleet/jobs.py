@@ -15,21 +15,25 @@ from npu_agent import api
 from npufleet import wire
 from npufleet.errors import UsageError
 from npufleet.inventory import did_you_mean
+from npufleet.job.layout import Layout
 
 SPEC_KEYS = tuple(f.name for f in dataclasses.fields(api.WorkloadSpec))
-JOB_KEYS = ("node", *SPEC_KEYS)
+LAYOUT_KEYS = tuple(f.name for f in dataclasses.fields(Layout))
+JOB_KEYS = ("node", *LAYOUT_KEYS, *SPEC_KEYS)
 RESOURCE_KEYS = tuple(f.name for f in dataclasses.fields(api.Resources))
 MOUNT_KEYS = tuple(f.name for f in dataclasses.fields(api.Mount))
+FILE_KEYS = tuple(f.name for f in dataclasses.fields(api.TextFile))
 K = TypeVar("K", dict[str, Any], list[Any], str)
 _RANGE = re.compile(r"(\d+)-(\d+)")
 
 
 @dataclass(frozen=True)
 class Job:
-    """A workload and, where the operator chose one, its node."""
+    """A workload and, where the operator chose one, its node; with a layout it is one rank of several."""
 
     spec: api.WorkloadSpec
     node: str | None = None
+    layout: Layout | None = None
 
 
 @dataclass(frozen=True)
@@ -64,11 +68,14 @@ def build(words: Words, document: Mapping[str, Any] | None = None) -> Job:
         keys["env"] = {**_shaped(keys, "env", dict), **dict(parse_env(text) for text in words.env)}
     node = _shaped(keys, "node", str) or None
     keys.pop("node", None)
+    layout = Layout.take(keys)
+    if layout is not None and node is not None:
+        raise UsageError("The job has node and nodes.", remedy="Give nodes: [NAME, ...] alone.", code="invalid-spec")
     for needed, how in (("image", "IMAGE"), ("name", "--name NAME"), ("npus", "--npus COUNT")):
         if keys.get(needed) in (None, "") and not (needed == "npus" and keys.get("profile") in api.PROFILE_NPUS):
             raise UsageError(f"The workload has no {needed}.", remedy=f"Give {how}, or {needed} in the job file.")
     try:
-        return Job(wire.read(api.WorkloadSpec, keys), node)
+        return Job(wire.read(api.WorkloadSpec, keys), node, layout)
     except wire.WireError as error:
         raise UsageError(f"The job is not understood: {error}.", code="invalid-spec") from None
 
@@ -109,6 +116,13 @@ def parse_npus(text: str) -> int | str | list[int]:
         ids += range(first, last + 1)
     if not ids or len(set(ids)) != len(ids):
         raise _not_npus(text)
+    return ids
+
+
+def parse_npu_ids(text: str) -> list[int]:
+    """Read physical ids: "3", "0-3,6"."""
+    ids = parse_npus(f"{text},")
+    assert isinstance(ids, list), "with a comma they are ids"
     return ids
 
 
@@ -153,9 +167,10 @@ def read_file(path: Path) -> dict[str, Any]:
         )
     _refuse_unknown(path, "", document, JOB_KEYS)
     _refuse_unknown(path, "resources.", document.get("resources"), RESOURCE_KEYS)
-    mounts = document.get("mounts")
-    for mount in mounts if isinstance(mounts, list) else ():
-        _refuse_unknown(path, "mounts.", mount, MOUNT_KEYS)
+    for key, known in (("mounts", MOUNT_KEYS), ("files", FILE_KEYS)):
+        items = document.get(key)
+        for item in items if isinstance(items, list) else ():
+            _refuse_unknown(path, f"{key}.", item, known)
     return document
 
 

@@ -15,7 +15,7 @@ from npufleet.result import Message
 from npufleet.survey import NodeStatus
 
 # Somebody was quicker, or the node has just changed: the next node may still do.
-_TRY_NEXT = {
+TRY_NEXT = {
     api.CODE_NPU_HELD,
     api.CODE_NPU_SHORT,
     api.CODE_NPU_UNHEALTHY,
@@ -59,7 +59,7 @@ def _start_first(
         try:
             return _start(fleet, status.node.name, spec, messages)
         except RefusedError as error:
-            if error.document.code not in _TRY_NEXT:
+            if error.document.code not in TRY_NEXT:
                 raise
             refusal = error
             messages = (*messages, Message("note", error.failure.message))

@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib
 import os
 import queue
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from npufleet import playbook_result
 from npufleet.errors import NpufleetError, ProjectError
+from npufleet.interrupts import signals_interrupt
 from npufleet.playbook_events import Tracker
 from npufleet.playbook_record import Record
 from npufleet.playbook_story import CANCELED, End, Order, Story
@@ -118,7 +116,7 @@ def follow(order: Order, begin: Callable[[], Run], folder: Path) -> Generator[Fr
     """Give a frame now and then, and at the end the result; an interrupt stops the playbook first."""
     tracker, started = Tracker(), time.monotonic()
     record = Record(folder, order)
-    with _signals_interrupt():
+    with signals_interrupt():
         run = begin()
         try:
             yield from _frames(order, run, tracker, started, record)
@@ -154,21 +152,3 @@ def _frames(order: Order, run: Run, tracker: Tracker, started: float, record: Re
             elapsed = now - started
             record.note(tracker, elapsed)
             yield Frame(lambda elapsed=elapsed: view.progress(order.verb, tracker, elapsed), line)  # type: ignore[misc]  # bound now
-
-
-@contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """A session that ends, or somebody's kill, stops the playbook in order, as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt

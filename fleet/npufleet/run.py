@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from npufleet.errors import ProjectError
+
+BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -49,3 +54,29 @@ def beside_python(program: str) -> str:
     """Prefer the tools of this program's own environment, which need not be on PATH."""
     beside = Path(sys.executable).parent / program
     return str(beside) if beside.exists() else program
+
+
+def feed(command: Sequence[str], source: BinaryIO, sent: Callable[[bytes], None]) -> Output:
+    """Stream a file into a program; `sent` sees every block. A program that ends early has its reason in stderr."""
+    pipe = subprocess.PIPE
+    with (
+        tempfile.TemporaryFile() as told,
+        subprocess.Popen(list(command), stdin=pipe, stdout=pipe, stderr=told) as process,
+    ):
+        assert process.stdin is not None, "it was asked for"
+        assert process.stdout is not None, "it was asked for"
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                while block := source.read(BLOCK):
+                    process.stdin.write(block)
+                    sent(block)
+                process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            stdout = process.stdout.read()
+        except BaseException:
+            process.kill()
+            raise
+        code = process.wait()
+        told.seek(0)
+        return Output(code, stdout.decode(errors="replace"), told.read().decode(errors="replace"))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from npu_agent import api
@@ -12,6 +12,7 @@ from npufleet.agent_errors import UnreachableError
 from npufleet.errors import WorkloadError
 from npufleet.fleet import Fleet
 from npufleet.inventory import Node, did_you_mean
+from npufleet.job import ranks
 from npufleet.result import Exit, Failure, spread
 from npufleet.survey import natural
 
@@ -37,6 +38,15 @@ class Listing:
     exit_code: Exit
 
 
+@dataclass(frozen=True)
+class Found:
+    """A workload's name and its node, or the nodes of a job in the order of their ranks."""
+
+    name: str
+    nodes: tuple[str, ...]
+    ranks: Mapping[str, int] = field(default_factory=dict)
+
+
 def list_all(fleet: Fleet) -> Listing:
     answers = fleet.ask(AgentClient.workloads)
     placed = [Placed(answer.node.name, workload) for answer in answers for workload in answer.value or ()]
@@ -50,16 +60,39 @@ def list_all(fleet: Fleet) -> Listing:
     )
 
 
-def find(fleet: Fleet, reference: str) -> tuple[str, str]:
-    """Give node and name; nodes are asked only where the reference leaves the node open."""
+def find(fleet: Fleet, reference: str) -> Found:
+    """Find a workload, or all ranks of a job; nodes are asked only where the reference leaves the node open."""
     node, slash, name = reference.partition("/")
     if slash:
-        return fleet.inventory.node(node).name, name
+        return Found(name, (fleet.inventory.node(node).name,))
     listing = list_all(fleet)
     found = [placed for placed in listing.placed if placed.workload.name == reference]
-    if len(found) == 1:
-        return found[0].node, reference
-    raise _ambiguous(reference, found) if found else _nowhere(reference, listing)
+    if not found:
+        raise _nowhere(reference, listing)
+    if len(found) > 1 and any(ranks.label(placed.workload, ranks.JOB) != reference for placed in found):
+        raise _ambiguous(reference, found)
+    missing = _missing_ranks(found)
+    if missing and listing.failures:
+        raise _unseen(reference, missing, listing)
+    found.sort(key=lambda placed: ranks.rank_of(placed.workload) or 0)
+    told = {placed.node: ranks.rank_of(placed.workload) for placed in found}
+    return Found(reference, tuple(told), {node: rank for node, rank in told.items() if rank is not None})
+
+
+def _unseen(name: str, missing: Sequence[int], listing: Listing) -> WorkloadError:
+    """Half a job must not pass for the whole."""
+    silent = ", ".join(failure.node or "?" for failure in listing.failures)
+    return WorkloadError(
+        f"Rank {', '.join(map(str, missing))} of {name} was not seen; {silent} did not answer.",
+        code="workload-not-seen",
+        remedy=f"Say NODE/{name} for one rank alone, or wait until the node answers.",
+    )
+
+
+def _missing_ranks(found: Sequence[Placed]) -> list[int]:
+    told = ranks.label(found[0].workload, ranks.RANKS) or ""
+    seen = {ranks.rank_of(placed.workload) for placed in found}
+    return [rank for rank in range(int(told)) if rank not in seen] if told.isdecimal() else []
 
 
 def _ambiguous(name: str, found: Sequence[Placed]) -> WorkloadError:

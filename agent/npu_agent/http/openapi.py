@@ -9,7 +9,7 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, Union
 
-from npu_agent import __version__, api, api_events, schema
+from npu_agent import __version__, api, api_events, api_plan, schema
 from npu_agent.http.endpoint import Endpoint
 
 _PLAIN: dict[Any, dict[str, Any]] = {
@@ -37,6 +37,7 @@ _TYPES = (
     api.Problem, api.Holder, api.Component, api.HealthReport, api.Npu, api.NpuReport, api.Node,
     api.Mount, api.Resolved, api.Workload, api.Lease, api.ProbeStatus, api.Progress, api.Reservation,
     api.Cordon, api.Cordons, api.Drain,
+    api.TextFile, api_plan.Plan,
     api_events.Event, api_events.EventPage, api_events.FaultInfo,
 )  # fmt: skip
 _OPTIONAL_KEYS = {"Problem"}  # a problem document leaves out what does not apply
@@ -117,7 +118,10 @@ def _answer(name: str) -> dict[str, Any]:
         if "/" in part:
             content[part] = {"schema": {"type": "string"}}
         else:
-            content["application/json"] = {"schema": _ref(part)}
+            before = content.get("application/json")
+            content["application/json"] = {
+                "schema": {"oneOf": [before["schema"], _ref(part)]} if before else _ref(part)
+            }
     description = next((part for part in name.split("|") if "/" not in part), "Text")
     return {"description": description, "content": content}
 

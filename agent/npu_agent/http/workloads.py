@@ -31,6 +31,8 @@ async def one(service: Service, request: Request) -> Response:
 
 async def put(service: Service, request: Request) -> Response:
     name, document = request.path_params["name"], await reply.read_json(request)
+    if reply.flag(request, "dry_run"):
+        return reply.answer((await service.call(lambda: service.workloads.rehearse(name, document))).to_dict())
     reservation = request.query_params.get("reservation")
     try:
         workload, created = await service.call(lambda: service.workloads.put(name, document, reservation))
@@ -112,6 +114,11 @@ RESERVATION = Query(
     "The reservation whose NPUs the workload gets; it is used up.",
     {"type": "string", "minLength": 1, "maxLength": 128},
 )
+DRY_RUN = Query(
+    "dry_run",
+    "1 changes nothing and tells which container it would be.",
+    {"type": "string", "enum": ["0", "1", "true", "false"]},
+)
 TAIL = Query(
     "tail", "The last so many lines.", {"type": "integer", "minimum": 0, "maximum": TAIL_LIMIT, "default": TAIL_DEFAULT}
 )
@@ -132,7 +139,8 @@ ENDPOINTS = (
     Endpoint(
         "PUT", PATH, api.SCOPE_OPERATE, put, "put-workload",
         "Make it so: created now, or unchanged because it is so already",
-        {200: "Workload", 201: "Workload"}, (400, 408, 409, 413, 422, 503), (RESERVATION,), takes="WorkloadSpec",
+        {200: "Workload|Plan", 201: "Workload"}, (400, 408, 409, 413, 422, 503), (RESERVATION, DRY_RUN),
+        takes="WorkloadSpec",
     ),
     Endpoint(
         "POST", PATH + ":restart", api.SCOPE_OPERATE, restart, "restart-workload",

@@ -33,6 +33,13 @@ TagsOption = Annotated[
 ]
 
 
+YesOption = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask: for scripts.")]
+OwnerOption = Annotated[
+    str | None, typer.Option("--owner", help="Whose cordon it is; else you@this-machine.", show_default=False)
+]
+NodesArgument = Annotated[list[str], typer.Argument(metavar="NODE...", help="Names in the inventory.")]
+
+
 def verb(function: Callable[..., Any]) -> typer.Typer:
     """Make the typer app of one verb."""
     app = typer.Typer(add_completion=False)

@@ -1,4 +1,4 @@
-"""npufleet run: start a container on some NPUs of a node, chosen or given."""
+"""npufleet run: start a container on some NPUs of a node, chosen or given, or one on each of several nodes."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import typer
 
 from npufleet import jobs, launch
 from npufleet.commands.options import InventoryOption, verb
-from npufleet.fleet import open_fleet
+from npufleet.errors import UsageError
+from npufleet.fleet import Fleet, open_fleet
+from npufleet.job.steps import Run
 from npufleet.jobs import Words
-from npufleet.result import Outcome, Result
+from npufleet.result import Outcome, Progress, Result
 from npufleet.views import run as view
 
 Said = Annotated[str | None, typer.Option(show_default=False)]
@@ -42,9 +44,10 @@ def run(  # noqa: PLR0913  # one parameter an option
     shm: Annotated[str | None, typer.Option(help='Shared memory, such as "200g".', show_default=False)] = None,
     workdir: Said = None,
     restart: Annotated[str | None, typer.Option(help="no, on-failure or always.", show_default=False)] = None,
+    wait: Annotated[bool, typer.Option(help="With nodes in the job: watch it and act when a node fails.")] = False,
     inventory: InventoryOption = None,
 ) -> Outcome:
-    """Start a container on some NPUs.
+    """Start a container on some NPUs. A job file with `nodes` starts one on each of several nodes, or on none.
 
     Asking again for the same is harmless: what runs already is left alone.
     """
@@ -55,7 +58,15 @@ def run(  # noqa: PLR0913  # one parameter an option
         network=network, cpus=cpus, memory=memory, shm=shm, workdir=workdir, restart=restart,
     )  # fmt: skip
     job = jobs.build(words, jobs.read_file(file) if file else None)
-    return _result(launch.launch(open_fleet(inventory), job))
+    return _start(open_fleet(inventory), job, wait=wait)
+
+
+def _start(fleet: Fleet, job: jobs.Job, *, wait: bool) -> Outcome:
+    if job.layout is not None:
+        return Progress("run", Run(fleet, job.spec, job.layout, wait).steps())
+    if wait:
+        raise UsageError("--wait is for jobs with nodes.", remedy="Give the job file nodes: 1, or leave --wait out.")
+    return _result(launch.launch(fleet, job))
 
 
 def _result(launched: launch.Launched) -> Result:

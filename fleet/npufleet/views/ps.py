@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from npu_agent import api
+from npufleet.job import ranks
 from npufleet.result import Failure
 from npufleet.survey import spans
 from npufleet.views import marks, times
@@ -43,7 +44,7 @@ def _row(entry: Placed, plain: bool, now: datetime | None) -> Row:
     state = workload.state if workload.exit_code is None else f"{workload.state} ({workload.exit_code})"
     return Row(
         cells=(
-            Text.assemble(mark.text(ascii_only=plain), " ", (marks.clean(workload.name), "bold")),
+            Text.assemble(mark.text(ascii_only=plain), " ", (marks.clean(workload.name), "bold"), _rank(workload)),
             Text(marks.clean(entry.node)),
             Text(marks.clean(state), style=mark.style),
             Text(spans(workload.npus)),
@@ -52,6 +53,11 @@ def _row(entry: Placed, plain: bool, now: datetime | None) -> Row:
         ),
         notes=[Text(marks.clean(workload.reason))] if workload.reason and workload.state != api.RUNNING else [],
     )
+
+
+def _rank(workload: api.Workload) -> str:
+    rank = ranks.rank_of(workload)
+    return "" if rank is None else f"[{rank}]"
 
 
 def image_of(workload: api.Workload) -> str:

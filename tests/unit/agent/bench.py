@@ -95,7 +95,7 @@ class Bench:
     def restart(self) -> None:
         self.close()
         self.store = Store(self.folder / "agent.db")
-        node = Node("node-1", lambda: self.facts, lambda: self.policy, lambda: self.seen)
+        node = Node("node-1", lambda: self.facts, lambda: self.policy, lambda: self.seen, self.folder / "files")
         self.workloads = Workloads(
             self.engine, self.store, node, self.clock, lambda kind, words: self.changes.append(f"{kind}: {words}")
         )

@@ -13,6 +13,7 @@ from npu_agent.problem import ProblemError
 from unit.agent import bench
 
 NPUS = [4, 5, 6, 7]
+FILES = Path("/var/lib/npufleet/files")
 
 
 @pytest.fixture
@@ -22,7 +23,15 @@ def facts(tmp_path: Path) -> NodeFacts:
 
 def plan(facts: NodeFacts, npus: list[int] = NPUS, policy: Policy | None = None, **changes: Any) -> spec.Plan:
     wanted = spec.parse("job", bench.spec(**changes))
-    return spec.resolve(wanted, npus, node="n1", sha256="abc", facts=facts, policy=policy or Policy())
+    return spec.resolve(
+        wanted,
+        npus,
+        node="n1",
+        sha256="abc",
+        facts=facts,
+        policy=policy or Policy(),
+        folder=FILES,
+    )
 
 
 def test_a_name_that_differs_from_the_address_is_refused() -> None:
@@ -158,7 +167,7 @@ def test_keys_that_need_others_are_named(changes: dict[str, Any], field: str) ->
 def test_a_privileged_container_counts_npus_as_the_node_does(facts: NodeFacts) -> None:
     wanted = spec.parse("job", bench.spec(npus="all", privileged=True))
     policy = Policy(allow_privileged=True)
-    made = spec.resolve(wanted, [0, 1, 3], node="n1", sha256="abc", facts=facts, policy=policy)
+    made = spec.resolve(wanted, [0, 1, 3], node="n1", sha256="abc", facts=facts, policy=policy, folder=FILES)
     assert made.body["HostConfig"]["Privileged"] is True
     assert made.resolved.env["ASCEND_RT_VISIBLE_DEVICES"] == "0,1,3"
     assert made.resolved.isolation == {"privileged": True}

@@ -45,7 +45,7 @@ def test_near_miss_of_a_verb_is_suggested() -> None:
 
 def test_every_verb_has_its_module_and_every_module_its_verb() -> None:
     modules = {path.stem for path in Path(commands.__path__[0]).glob("*.py")} - {"__init__", "options"}
-    assert modules == set(cli.VERBS)
+    assert modules == {cli.module_of(name) for name in cli.VERBS}
 
 
 @pytest.mark.parametrize("name", [name for name, verb in cli.VERBS.items() if verb.answers])
@@ -58,7 +58,7 @@ def test_every_verb_loads_and_helps(name: str, capsys: pytest.CaptureFixture[str
 
 @pytest.mark.parametrize("name", [name for name, verb in cli.VERBS.items() if verb.answers])
 def test_verbs_own_first_line_is_the_one_in_the_overview(name: str) -> None:
-    module: Any = importlib.import_module(f"npufleet.commands.{name}")
+    module: Any = importlib.import_module(f"npufleet.commands.{cli.module_of(name)}")
     told = module.app.registered_commands[0].callback.__doc__.strip().splitlines()[0].rstrip(".:")
     assert told.partition(":")[0].partition(".")[0] in cli.VERBS[name].help
 

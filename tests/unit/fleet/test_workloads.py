@@ -6,6 +6,7 @@ import requests
 from npufleet import workloads
 from npufleet.errors import UsageError, WorkloadError
 from npufleet.result import Exit
+from npufleet.workloads import Found
 from unit.fleet.samples import make_facts, make_fleet, make_workload
 
 FLEET = {
@@ -30,11 +31,11 @@ def test_unseen_nodes_are_failures_of_the_listing() -> None:
 
 
 def test_name_alone_is_found() -> None:
-    assert workloads.find(make_fleet(FLEET), "train-2") == ("lab-2", "train-2")
+    assert workloads.find(make_fleet(FLEET), "train-2") == Found("train-2", ("lab-2",))
 
 
 def test_node_and_name_ask_nobody() -> None:
-    assert workloads.find(make_fleet({"lab-1": requests.ConnectTimeout()}), "lab-1/x") == ("lab-1", "x")
+    assert workloads.find(make_fleet({"lab-1": requests.ConnectTimeout()}), "lab-1/x") == Found("x", ("lab-1",))
 
 
 def test_unknown_node_in_a_reference() -> None:
