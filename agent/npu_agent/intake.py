@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional, Protocol
 
-from npu_agent import admission, api, engine, holders, lifecycle, mounts, spec, store
+from npu_agent import admission, api, engine, generations, holders, lifecycle, mounts, spec, store
 from npu_agent.config import Policy
 from npu_agent.cordons import Cordons
 from npu_agent.engine import Engine
@@ -63,10 +63,11 @@ class Intake:
         self._one_at_a_time = threading.Lock()
         self._released: dict[int, float] = {}
 
-    def admit(self, wanted: Wanted, reservation: Optional[str] = None) -> Record:
+    def admit(self, wanted: Wanted, reservation: Optional[str] = None, before: Optional[Record] = None) -> Record:
         """Judge, choose and lease: what was free when it was looked at is free when it is taken.
 
-        A reservation made before a cordon may still be used: what was promised is kept.
+        A reservation made before a cordon may still be used: what was promised is kept. What is `before` keeps its
+        generation: it is the same spec again.
         """
         self._resolve(wanted, [])
         if reservation is None:
@@ -87,12 +88,16 @@ class Intake:
                 stop_grace_s=wanted.spec.stop_grace_s,
                 restart=plan.resolved.restart,
                 mounts=mounts.checked(plan.own_mounts),
+                generation=0 if before is None else before.generation,
             )
             try:
-                self._store.reserve(record, also=lambda c: self._reservations.settle(c, npus, reservation))
+                return self._store.reserve(
+                    record,
+                    also=lambda c: self._reservations.settle(c, npus, reservation),
+                    number=generations.take if not record.generation else None,
+                )
             except store.LeaseConflictError as conflict:
                 raise leased(conflict) from None
-        return record
 
     def reserve(self, name: str, asked: Any, ttl_s: int, wanted: Optional[Wanted]) -> tuple[api.Reservation, bool]:
         """Keep NPUs for a workload to come; the same reservation again renews its limit. Gives whether it is new."""

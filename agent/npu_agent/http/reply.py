@@ -20,8 +20,8 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _EXTRA = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "60"}, 503: {"Retry-After": "5"}}
 
 
-def answer(document: Any, status: int = 200) -> Response:
-    return _json(document, status, "application/json", {})
+def answer(document: Any, status: int = 200, headers: Optional[Mapping[str, str]] = None) -> Response:
+    return _json(document, status, "application/json", headers or {})
 
 
 def text(body: bytes, media_type: str) -> Response:

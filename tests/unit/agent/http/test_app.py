@@ -9,7 +9,7 @@ from npu_agent.http.app import ENDPOINTS
 from unit.agent.bench import spec
 from unit.agent.http.client import Api
 
-OPEN = {"/healthz", "/readyz", "/openapi.json"}
+OPEN = {"/healthz", "/readyz", "/openapi.json", "/docs"}
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
