@@ -6,7 +6,6 @@ Numbers are the node's, not the name's: a workload that was deleted and put agai
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from dataclasses import dataclass
 from typing import Optional
@@ -18,9 +17,7 @@ from npu_agent.store import Record
 _KIND = "counter"
 _KEY = "generation"
 _DIGITS_SHOWN = 16
-# No commas inside of a tag: the agent makes none, and a list of them is cut at its commas.
-TAGS_PATTERN = r'^(\*|"[!#-+.-~-]*"( *, *"[!#-+.-~-]*")*)$'
-_TAGS = re.compile(TAGS_PATTERN)
+
 
 
 def take(connection: sqlite3.Connection) -> int:
@@ -43,19 +40,6 @@ class Condition:
 
     match: Optional[str] = None
     none_match: Optional[str] = None
-
-    @classmethod
-    def read(cls, match: Optional[str], none_match: Optional[str]) -> Condition:
-        for name, value in (("If-Match", match), ("If-None-Match", none_match)):
-            if value is not None and not _TAGS.fullmatch(value):
-                raise ProblemError(
-                    400,
-                    api.CODE_BAD_REQUEST,
-                    f"{name} is neither * nor a list of entity tags in quotation marks.",
-                    'Send the ETag of the last answer as it came, for example "7-0123456789abcdef".',
-                    field=name,
-                )
-        return cls(match, none_match)
 
     def check(self, name: str, record: Optional[Record]) -> None:
         """Raise 412 where it is not so; called while nobody else can change the workload."""
@@ -81,5 +65,5 @@ def _failed(name: str, now: Optional[str]) -> ProblemError:
         412,
         api.CODE_PRECONDITION,
         f"{found}, which is not what the request's condition asks for. Nothing was changed.",
-        "Read the workload again, and decide anew.",
+        "Read the workload again and decide anew; an ETag is sent back with its quotation marks.",
     )

@@ -59,7 +59,6 @@ class Record:
     plan: dict[str, Any]  # the exact body for Docker's create call
     resolved: dict[str, Any]
     npus: list[int]
-    generation: int = 0
     notes: list[str] = field(default_factory=list)
     stop_grace_s: int = 30
     container_id: Optional[str] = None
@@ -73,6 +72,7 @@ class Record:
     run_since: Optional[dict[str, Any]] = None  # the same, for the last start
     probe_failed: bool = False  # it was stopped because its probe failed
     mounts: list[dict[str, str]] = field(default_factory=list)  # what was checked: see mounts.py
+    generation: int = 0  # see generations.py
 
     @classmethod
     def from_document(cls, text: str) -> Record:

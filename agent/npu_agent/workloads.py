@@ -235,8 +235,8 @@ class Workloads:
 
     def delete(self, name: str, grace_s: Optional[int] = None, only: Condition = ANY) -> api.Workload:
         with self.locked(name):
-            only.check(name, self.store.get(name))
             record = self._known(name)
+            only.check(name, record)
             try:
                 self.lifecycle.take_down(record, record.stop_grace_s if grace_s is None else grace_s)
             except engine.EngineUnreachableError as error:
@@ -261,8 +261,8 @@ class Workloads:
     def restart(self, name: str, only: Condition = ANY) -> api.Workload:
         """Start it again on its NPUs: what runs is stopped first, what has ended must find its NPUs free."""
         with self.locked(name):
-            only.check(name, self.store.get(name))
             record = self._known(name)
+            only.check(name, record)
             if record.phase not in {store.STARTED, store.FINISHED}:
                 raise _busy(name)
             try:

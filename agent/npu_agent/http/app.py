@@ -6,10 +6,12 @@ import dataclasses
 import functools
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any, Optional
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -165,13 +167,28 @@ class _LastResort:
                 raise
 
 
+class _Segment(Convertor[str]):
+    """A name in an address: no slash, and no colon, so that a verb after a colon is no part of it."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("segment", _Segment())
+
+
 def make_app(service: Service, *, trusted: bool) -> ASGIApp:
     """With trusted=True everybody who reaches the socket is root on this node: only for the unix socket."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     routes = [
-        Route(path, _as_function(_Dispatcher(service, table, trusted=trusted)), methods=list(table))
+        Route(re.sub(r"{(\w+)}", r"{\1:segment}", path), _as_function(_Dispatcher(service, table, trusted=trusted)), methods=list(table))
         for path, table in by_path.items()
     ]
     handlers = {ProblemError: _on_problem, HTTPException: _on_http, Exception: _on_unforeseen}

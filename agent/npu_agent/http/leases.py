@@ -10,6 +10,7 @@ from npu_agent.http import reply
 from npu_agent.http.endpoint import Endpoint, Link
 from npu_agent.http.service import Service
 from npu_agent.problem import ProblemError
+from npu_agent.reservations import check_name
 
 
 async def everything(service: Service, _request: Request) -> Response:
@@ -40,6 +41,7 @@ async def put(service: Service, request: Request) -> Response:
 async def delete(service: Service, request: Request) -> Response:
     """Cancelling what is not there is done already: the one who cancels may not have had its answer."""
     name = request.path_params["reservation"]
+    check_name(name)
     cancelled = await service.call(lambda: service.workloads.reservations.cancel(name))
     await service.call(service.changed)
     return reply.answer({"reservation": name, "cancelled": cancelled})
@@ -67,6 +69,6 @@ ENDPOINTS = (
     ),
     Endpoint(
         "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-reservation", "Give the NPUs back",
-        {200: "Cancelled"}, (503,),
+        {200: "Cancelled"}, (422, 503),
     ),
 )  # fmt: skip

@@ -10,11 +10,12 @@ from starlette.responses import Response, StreamingResponse
 
 from npu_agent import api
 from npu_agent.engine import EngineError, LogStream, NotFoundError
-from npu_agent.generations import TAGS_PATTERN, Condition, tag
+from npu_agent.generations import Condition, tag
 from npu_agent.http import reply
 from npu_agent.http.endpoint import Endpoint, Link, Query
 from npu_agent.http.service import Service
 from npu_agent.problem import ProblemError, docker_unreachable
+from npu_agent.reservations import check_name
 
 GRACE_LIMIT_S = 3600
 TAIL_DEFAULT = 200
@@ -36,13 +37,15 @@ def _tagged(workload: api.Workload, status: int = 200) -> Response:
 
 
 def _condition(request: Request) -> Condition:
-    return Condition.read(request.headers.get("if-match"), request.headers.get("if-none-match"))
+    return Condition(request.headers.get("if-match"), request.headers.get("if-none-match"))
 
 
 async def put(service: Service, request: Request) -> Response:
     name, only = request.path_params["name"], _condition(request)
     document = await reply.read_json(request)
     reservation = request.query_params.get("reservation")
+    if reservation is not None:
+        check_name(reservation)
     try:
         workload, created = await service.call(lambda: service.workloads.put(name, document, reservation, only))
     finally:
@@ -132,9 +135,9 @@ TIMESTAMPS = Query("timestamps", "1 puts its moment before each line.", _FLAG)
 SINCE = Query(
     "since",
     "Only lines since this moment: seconds since 1970, or ISO 8601 such as 2026-01-31T12:00:00Z.",
-    {"type": "string", "minLength": 1, "maxLength": 40},
+    {"oneOf": [{"type": "integer", "minimum": 0, "maximum": 99_999_999_999}, {"type": "string", "format": "date-time"}]},
 )
-_TAGS = {"type": "string", "pattern": TAGS_PATTERN, "maxLength": 1024}
+_TAGS = {"type": "string"}
 IF_MATCH = Query("If-Match", "Only if the workload is as its last answer's ETag says; else 412.", _TAGS)
 IF_NONE_MATCH = Query("If-None-Match", "* makes it only where no workload has the name; else 412.", _TAGS)
 _NAME = {"name": "$response.body#/name"}
@@ -157,7 +160,7 @@ ENDPOINTS = (
     Endpoint(
         "POST", PATH + ":restart", api.SCOPE_OPERATE, restart, "restart-workload",
         "Stop it and start its container again on the same NPUs",
-        {200: "Workload"}, (400, 404, 409, 412, 422, 503), headers=(IF_MATCH,), tagged=True,
+        {200: "Workload"}, (404, 409, 412, 422, 503), headers=(IF_MATCH,), tagged=True,
     ),
     Endpoint(
         "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-workload",
