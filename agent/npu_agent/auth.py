@@ -52,7 +52,10 @@ def local_root(uid: Optional[int], words: str, *, is_root: bool) -> Caller:
 
 
 class TokenFile:
-    """The accepted tokens, and the names of accepted client certificates. A file that is gone or broken accepts nobody: never yesterday's tokens."""
+    """The accepted tokens, and the names of accepted client certificates.
+
+    A file that is gone or broken accepts nobody: never yesterday's tokens.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

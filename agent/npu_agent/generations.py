@@ -19,7 +19,6 @@ _KEY = "generation"
 _DIGITS_SHOWN = 16
 
 
-
 def take(connection: sqlite3.Connection) -> int:
     """Give the next number; inside of the transaction that writes the workload, so that none is given twice."""
     row = connection.execute("SELECT document FROM marks WHERE kind = ? AND key = ?", (_KIND, _KEY)).fetchone()

@@ -209,7 +209,7 @@ class Workloads:
                 409,
                 api.CODE_WORKLOAD_EXISTS,
                 f"The workload {existing.name} exists with a different spec (generation {existing.generation}).",
-                "A container is never replaced behind the back of who runs it: delete it first, or choose another name.",
+                "Nobody's container is replaced behind their back: delete it first, or choose another name.",
             )
         return self.look(existing.name)
 

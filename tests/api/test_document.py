@@ -13,6 +13,7 @@ from schemathesis.core.failures import Failure
 from schemathesis.engine import events, from_schema
 
 from npu_agent import auth
+from npu_agent.http.app import ENDPOINTS
 from unit.agent import fake_engine
 from unit.agent.bench import Bench, prepared
 from unit.agent.http.client import OPERATOR, Api
@@ -29,7 +30,6 @@ CONFIG: dict[str, Any] = {
         "positive_data_acceptance": {"expected-statuses": ["2xx", "401", "403", "404", "409", "412", "422", "503"]},
     },
 }
-PHASES = {"Examples", "Coverage", "Fuzzing", "Stateful"}
 
 
 class EndedLogs(fake_engine.FakeLogs):
@@ -83,3 +83,5 @@ def test_every_answer_is_as_documented(tmp_path: Path, monkeypatch: pytest.Monke
     found = run(tmp_path)
     print(found.calls)
     assert not found.failures, "\n".join(sorted(set(found.failures)))
+    assert found.operations == {f"{one.method} {one.path}" for one in ENDPOINTS}
+    assert all(found.calls[phase] for phase in ("coverage", "fuzzing", "stateful"))

@@ -54,7 +54,9 @@ class Authority:
     def write(self, path: Path) -> None:
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, folder: Path, name: str, *, valid_days: int = 1, usage: x509.ObjectIdentifier | None = None) -> Path:
+    def issue(
+        self, folder: Path, name: str, *, valid_days: int = 1, usage: x509.ObjectIdentifier | None = None
+    ) -> Path:
         """Write `name`.pem: key and certificate for a node; negative days make one that has expired.
 
         `usage` restricts it to servers or clients, as the certificates role does.

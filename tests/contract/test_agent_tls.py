@@ -93,7 +93,7 @@ def test_other_certificates_end_the_handshake(agent: Agent, whose: str) -> None:
 def test_nothing_older_than_tls_1_2_is_spoken(agent: Agent) -> None:
     context = agent.client()
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1_1"):
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionError)):
         agent.connect(context)
@@ -119,10 +119,5 @@ def test_one_address_has_only_so_many_connections_and_gets_them_back(agent: Agen
         agent.connect(context)
     for client in held:
         client.close()
-    for _ in range(50):
-        try:
-            assert agent.ask("/healthz", context)[0] == 200
-            return
-        except (ssl.SSLError, ConnectionError):
-            time.sleep(0.05)
-    raise AssertionError("the room was not given back")
+    time.sleep(0.5)
+    assert agent.ask("/healthz", context)[0] == 200, "the room was not given back"

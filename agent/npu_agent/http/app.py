@@ -188,7 +188,11 @@ def make_app(service: Service, *, trusted: bool) -> ASGIApp:
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     routes = [
-        Route(re.sub(r"{(\w+)}", r"{\1:segment}", path), _as_function(_Dispatcher(service, table, trusted=trusted)), methods=list(table))
+        Route(
+            re.sub(r"{(\w+)}", r"{\1:segment}", path),
+            _as_function(_Dispatcher(service, table, trusted=trusted)),
+            methods=list(table),
+        )
         for path, table in by_path.items()
     ]
     handlers = {ProblemError: _on_problem, HTTPException: _on_http, Exception: _on_unforeseen}

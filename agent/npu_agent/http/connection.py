@@ -65,7 +65,7 @@ class Connection(H11Protocol):
         answered = self.cycle is not None and self.cycle.response_complete
         return self.transport.is_closing() or (answered and self.conn.their_state is h11.SEND_BODY)
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn calls it with words of its own
         self._refuse(_NOT_HTTP)
 
     def _unsupported_upgrade_warning(self) -> None:

@@ -82,7 +82,8 @@ def _parameters(parameters: Any) -> str:
 def _parameter(told: Json) -> str:
     words = told.get("description") or told["schema"].get("description", "")
     name, place = escape(told["name"]), escape(told["in"])
-    return f"<tr><td><code>{name}</code></td><td>{place}</td><td>{_kind(told['schema'])}</td><td>{escape(words)}</td></tr>\n"
+    cells = (f"<code>{name}</code>", place, _kind(told["schema"]), escape(words))
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>\n"
 
 
 def _content(content: Json) -> str:

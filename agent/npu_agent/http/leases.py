@@ -65,7 +65,8 @@ ENDPOINTS = (
     Endpoint(
         "PUT", PATH, api.SCOPE_OPERATE, put, "put-reservation",
         "Keep NPUs for a time; the same again renews the time limit",
-        {200: "Reservation", 201: "Reservation"}, (400, 408, 409, 413, 422, 503), takes="ReservationRequest", links=_LINKS,
+        {200: "Reservation", 201: "Reservation"}, (400, 408, 409, 413, 422, 503),
+        takes="ReservationRequest", links=_LINKS,
     ),
     Endpoint(
         "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-reservation", "Give the NPUs back",

@@ -97,7 +97,7 @@ def tls_context(config: Config) -> ssl.SSLContext:
 
 
 def _ask_for_client_certificates(context: ssl.SSLContext, authority: Path) -> None:
-    """Ask, never insist: a token is as good. OpenSSL refuses the nodes' own certificates, which are for servers only."""
+    """Ask, never insist: a token is as good. OpenSSL refuses the nodes' own certificates: they are for servers."""
     if not authority.exists():
         log.warning("no client certificate is accepted: %s is not there", authority)
         return
@@ -112,7 +112,8 @@ def _ask_for_client_certificates(context: ssl.SSLContext, authority: Path) -> No
 def limit_tls() -> None:
     """Bound what a connection costs before and after it is one, and how much memory it has.
 
-    Python 3.11 and later keep 256 KiB a TLS connection: with hundreds of clients that is the whole budget."""
+    Python 3.11 and later keep 256 KiB a TLS connection: with hundreds of clients that is the whole budget.
+    """
     if hasattr(asyncio.sslproto.SSLProtocol, "max_size"):
         asyncio.sslproto.SSLProtocol.max_size = TLS_BUFFER
     # uvicorn passes no limits on, so asyncio's own are what counts: a minute for each, which a byte a second would use.

@@ -135,7 +135,12 @@ TIMESTAMPS = Query("timestamps", "1 puts its moment before each line.", _FLAG)
 SINCE = Query(
     "since",
     "Only lines since this moment: seconds since 1970, or ISO 8601 such as 2026-01-31T12:00:00Z.",
-    {"oneOf": [{"type": "integer", "minimum": 0, "maximum": 99_999_999_999}, {"type": "string", "format": "date-time"}]},
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 0, "maximum": 99_999_999_999},
+            {"type": "string", "format": "date-time"},
+        ]
+    },
 )
 _TAGS = {"type": "string"}
 IF_MATCH = Query("If-Match", "Only if the workload is as its last answer's ETag says; else 412.", _TAGS)
@@ -149,7 +154,8 @@ ENDPOINTS = (
         links=(Link("workload", {"name": "$response.body#/workloads/0/name"}),),
     ),
     Endpoint(
-        "GET", PATH, api.SCOPE_VIEW, one, "workload", "One workload", {200: "Workload"}, (404,), links=_LINKS, tagged=True
+        "GET", PATH, api.SCOPE_VIEW, one, "workload", "One workload", {200: "Workload"}, (404,),
+        links=_LINKS, tagged=True,
     ),
     Endpoint(
         "PUT", PATH, api.SCOPE_OPERATE, put, "put-workload",

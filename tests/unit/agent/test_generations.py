@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Optional
 
 import pytest
@@ -10,7 +11,7 @@ from unit.agent.bench import Bench, spec
 
 
 def refused(bench: Bench, action: str, only: Condition) -> Optional[str]:
-    calls = {
+    calls: dict[str, Callable[[], object]] = {
         "put": lambda: bench.workloads.put("job", spec(), None, only),
         "restart": lambda: bench.workloads.restart("job", only),
         "delete": lambda: bench.workloads.delete("job", 0, only),
