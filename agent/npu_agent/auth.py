@@ -42,6 +42,15 @@ class Caller:
 LOCAL_ROOT = Caller("root on this node", frozenset({api.SCOPE_VIEW, api.SCOPE_OPERATE}), "socket")
 
 
+class ForbiddenError(ProblemError):
+    """Somebody who is known may not do this."""
+
+    def __init__(self, who: str, words: str, scope: str) -> None:
+        detail = f"{words} has no scope {scope} on this node."
+        super().__init__(403, api.CODE_FORBIDDEN, detail, f"Use one with the scope {scope}.")
+        self.who = who
+
+
 def local_root(uid: Optional[int], words: str, *, is_root: bool) -> Caller:
     """Whoever came through root's socket, with what the kernel knows of the process."""
     if not is_root:
@@ -137,13 +146,13 @@ class Authenticator:
         if token is None:
             self._refuse(client, given=authorization is not None)
         if scope not in token.scopes:
-            raise _forbidden(f"The token {token.name}", scope)
+            raise ForbiddenError(token.name, f"The token {token.name}", scope)
         return Caller(token.name, token.scopes)
 
     def _by_certificate(self, certificate: str, scope: str) -> Caller:
         scopes = self._tokens.scopes_of(certificate)
         if scopes is None or scope not in scopes:
-            raise _forbidden(f"The certificate {certificate[:64]!r}", scope)
+            raise ForbiddenError(certificate, f"The certificate {certificate[:64]!r}", scope)
         return Caller(certificate, scopes, "certificate")
 
     def _refuse(self, client: str, *, given: bool) -> NoReturn:
@@ -158,9 +167,3 @@ class Authenticator:
             self._limit.failed(client)
         detail = "The token is not known on this node." if given else "This needs a bearer token."
         raise ProblemError(401, api.CODE_UNAUTHENTICATED, detail, "Send `Authorization: Bearer <token>` of this node.")
-
-
-def _forbidden(who: str, scope: str) -> ProblemError:
-    return ProblemError(
-        403, api.CODE_FORBIDDEN, f"{who} has no scope {scope} on this node.", f"Use one with the scope {scope}."
-    )

@@ -30,7 +30,7 @@ def serving(app: Any, listener: socket.socket, tls: Optional[ssl.SSLContext] = N
     try:
         yield made[0]
     finally:
-        made[0].should_exit = True
+        made[0].should_exit = True  # seen at the next tick
         thread.join(10)
         listener.close()
 

@@ -76,7 +76,7 @@ class _Dispatcher:
         try:
             caller = self._authorise(request, endpoint)
         except ProblemError as error:
-            await self._refused(request, error.problem)
+            await self._refused(request, error)
             raise
         if caller is None or request.method in SAFE:
             return await endpoint.handler(self._service, request)
@@ -99,16 +99,19 @@ class _Dispatcher:
         if self._trusted:
             return auth.local_root(whose.uid, whose.words(), is_root=whose.is_root)
         header = request.headers.get("authorization")
-        return self._service.authenticator.authorise(header, _client(request), endpoint.scope, whose.certificate)
+        client = peer.neighbourhood(_client(request))
+        return self._service.authenticator.authorise(header, client, endpoint.scope, whose.certificate)
 
-    async def _refused(self, request: Request, problem: api.Problem) -> None:
+    async def _refused(self, request: Request, error: ProblemError) -> None:
         """A wrong credential is written down whatever it asked for, none at all only where it asked for a change."""
         whose = peer.of_scope(request.scope)
         if request.method in SAFE and "authorization" not in request.headers and whose == peer.NOBODY_KNOWN:
             return
-        who = whose.certificate or (f"uid {whose.uid}" if whose.uid is not None else "unknown")
-        entry = _entry(request, auth.Caller(who, frozenset(), "none"), problem.status)
-        entry = dataclasses.replace(entry, code=problem.code)
+        who = f"uid {whose.uid}" if whose.uid is not None else "unknown"
+        if isinstance(error, auth.ForbiddenError):
+            who = error.who
+        entry = _entry(request, auth.Caller(who, frozenset(), "none"), error.problem.status)
+        entry = dataclasses.replace(entry, code=error.problem.code)
         await self._service.call(lambda: self._service.trail.refused(entry))
 
 

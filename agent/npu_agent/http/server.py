@@ -31,6 +31,7 @@ BACKLOG = 256
 TLS_BUFFER = 16 * 1024
 HANDSHAKE_WAIT_S = 10.0
 GOODBYE_WAIT_S = 5.0
+TICK_S = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Server(UvicornServer):
                 if isinstance(connection, Connection):
                     connection.sweep(loop.time())
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), 1.0)
+                await asyncio.wait_for(self._stop.wait(), TICK_S)
 
     def stop(self) -> None:
         self.should_exit = True

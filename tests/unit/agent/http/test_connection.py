@@ -41,10 +41,11 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setattr(connection, "HEAD_WAIT_S", 0.5)
-    monkeypatch.setattr(connection, "STALL_WAIT_S", 0.5)
-    monkeypatch.setattr(connection, "CLOSE_WAIT_S", 0.5)
-    monkeypatch.setattr(reply, "BODY_WAIT_S", 0.5)
+    monkeypatch.setattr(server, "TICK_S", 0.05)
+    monkeypatch.setattr(connection, "HEAD_WAIT_S", 0.3)
+    monkeypatch.setattr(connection, "STALL_WAIT_S", 0.8)
+    monkeypatch.setattr(connection, "CLOSE_WAIT_S", 0.3)
+    monkeypatch.setattr(reply, "BODY_WAIT_S", 0.3)
     with serving(app, server.listen_unix(tmp_path / "s")):
         yield tmp_path / "s"
 
@@ -108,7 +109,7 @@ def test_who_does_not_read_the_answer_is_cut_off(path: Path) -> None:
     with connect(path) as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.sendall(b"GET /big HTTP/1.1\r\nHost: a\r\n\r\n")
-        time.sleep(2.5)
+        time.sleep(1.4)
         found = b""
         with contextlib.suppress(ConnectionResetError):
             found = read_all(client, 3)
