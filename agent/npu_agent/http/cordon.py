@@ -70,13 +70,13 @@ async def _read(kind: str, request: Request) -> Any:
 
 def _owner(request: Request) -> tuple[str, bool]:
     force = reply.flag(request, "force")
-    owner = request.query_params.get("owner", "")
-    if not owner and not force:
+    owner = request.query_params.get("owner")
+    if owner is None and not force:
         raise ProblemError(
             422, api.CODE_BAD_REQUEST, "Nothing says whose cordon it is.", "Give owner, or force=1.", field="owner"
         )
-    if len(owner) > _OWNER_LIMIT:
-        words = f"owner has more than {_OWNER_LIMIT} letters."
+    if owner is not None and not 1 <= len(owner) <= _OWNER_LIMIT:
+        words = f"owner has 1 to {_OWNER_LIMIT} letters."
         raise ProblemError(400, api.CODE_BAD_REQUEST, words, "Give the owner who cordoned.", field="owner")
     return owner or "force", force
 

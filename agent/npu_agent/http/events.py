@@ -115,7 +115,7 @@ def _gap(page: EventPage) -> bytes:
 AFTER = Query(
     "after",
     "Only what came after this number; 0 is everything that is kept. The header Last-Event-ID wins over it.",
-    {"type": "integer", "minimum": 0, "default": 0},
+    {"type": "integer", "minimum": 0, "maximum": _LARGEST_SEQ, "default": 0},
 )
 FOLLOW = Query(
     "follow",
