@@ -83,5 +83,6 @@ def test_every_answer_is_as_documented(tmp_path: Path, monkeypatch: pytest.Monke
     found = run(tmp_path)
     print(found.calls)
     assert not found.failures, "\n".join(sorted(set(found.failures)))
-    assert found.operations == {f"{one.method} {one.path}" for one in ENDPOINTS}
+    # It asks for everything but the document itself, which it has.
+    assert found.operations == {f"{one.method} {one.path}" for one in ENDPOINTS} - {"GET /openapi.json"}
     assert all(found.calls[phase] for phase in ("coverage", "fuzzing", "stateful"))
