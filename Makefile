@@ -52,6 +52,10 @@ check: setup ## linters, types, and the laws of this repository
 unit: setup ## unit and contract tests; no node, no network
 	@$(PYTEST) -q -n 2 tests/unit tests/contract
 
+.PHONY: api
+api: setup ## try the agent's API document with schemathesis: NPUFLEET_API_EXAMPLES=100 tries more
+	@$(PYTEST) -q tests/api
+
 .PHONY: e2e
 e2e: root setup agent ## every suite that needs simulated nodes or the built agent, each in a lab of its own, side by side
 	@scripts/lab_suites.sh $(LAB_WORKERS) $(LAB_SUITES)

@@ -10,6 +10,8 @@ step "check: linters, types, laws"
 make check
 step "unit and contract tests"
 make unit
+step "the API and its document"
+make api
 step "the main job on simulated nodes"
 make e2e
 step "all passed"

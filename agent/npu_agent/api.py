@@ -84,6 +84,8 @@ CODE_NPU_CORDONED = "npu-cordoned"
 CODE_CORDON_OWNER = "cordon-of-another"
 CODE_RESERVATION_GONE = "reservation-gone"
 CODE_RESERVATION_OTHER = "reservation-mismatch"
+CODE_PRECONDITION = "precondition-failed"
+CODE_TIMEOUT = "request-timeout"
 GUARD_HOME = "guard-home"
 GUARD_SHM = "guard-shm"
 GUARD_IMAGE = "guard-image"
@@ -302,6 +304,8 @@ class Progress(Wire):
 
 @dataclass(frozen=True)
 class Workload(Wire):
+    """`generation` grows with every spec that the node accepts; 0 is of a container that was adopted."""
+
     name: str
     spec: dict[str, Any]
     resolved: Optional[Resolved] = None
@@ -314,6 +318,8 @@ class Workload(Wire):
     finished_at: Optional[str] = None
     reason: str = ""
     restarts: int = 0
+    generation: int = 0
+    spec_sha256: str = ""
     probe: Optional[ProbeStatus] = None
     progress: Optional[Progress] = None
 

@@ -36,18 +36,41 @@ class Caller:
 
     name: str
     scopes: frozenset[str]
+    via: str = "token"
 
 
-LOCAL_ROOT = Caller("root on this node", frozenset({api.SCOPE_VIEW, api.SCOPE_OPERATE}))
+LOCAL_ROOT = Caller("root on this node", frozenset({api.SCOPE_VIEW, api.SCOPE_OPERATE}), "socket")
+
+
+class ForbiddenError(ProblemError):
+    """Somebody who is known may not do this."""
+
+    def __init__(self, who: str, words: str, scope: str) -> None:
+        detail = f"{words} has no scope {scope} on this node."
+        super().__init__(403, api.CODE_FORBIDDEN, detail, f"Use one with the scope {scope}.")
+        self.who = who
+
+
+def local_root(uid: Optional[int], words: str, *, is_root: bool) -> Caller:
+    """Whoever came through root's socket, with what the kernel knows of the process."""
+    if not is_root:
+        raise ProblemError(
+            403, api.CODE_FORBIDDEN, f"This socket is root's, and the caller is the user {uid}.", "Ask as root."
+        )
+    return Caller(LOCAL_ROOT.name + words, LOCAL_ROOT.scopes, LOCAL_ROOT.via)
 
 
 class TokenFile:
-    """The accepted tokens. A file that is gone or broken accepts nobody: never yesterday's tokens."""
+    """The accepted tokens, and the names of accepted client certificates.
+
+    A file that is gone or broken accepts nobody: never yesterday's tokens.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: Optional[tuple[int, int, int]] = None
         self._tokens: tuple[Token, ...] = ()
+        self._clients: dict[str, frozenset[str]] = {}
 
     def find(self, secret: str) -> Optional[Token]:
         self._refresh()
@@ -58,22 +81,28 @@ class TokenFile:
                 found = token
         return found
 
+    def scopes_of(self, certificate: str) -> Optional[frozenset[str]]:
+        """What the owner of a client certificate of the fleet's CA may do; None where the node does not know it."""
+        self._refresh()
+        return self._clients.get(certificate)
+
     def _refresh(self) -> None:
         try:
             stat = self._path.stat()
             signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
             if signature != self._seen:
-                self._tokens = self._read()
+                self._tokens, self._clients = self._read()
                 self._seen = signature
         except (OSError, ValueError) as error:
             if self._tokens or self._seen is None:
                 log.warning("no token is accepted: %s: %s", self._path, error)
-            self._tokens, self._seen = (), (0, 0, 0)
+            self._tokens, self._clients, self._seen = (), {}, (0, 0, 0)
 
-    def _read(self) -> tuple[Token, ...]:
+    def _read(self) -> tuple[tuple[Token, ...], dict[str, frozenset[str]]]:
         document = json.loads(self._path.read_text(encoding="utf-8"))
         schema.check("tokens", document)
-        return tuple(Token(t["name"], t["sha256"], frozenset(t["scopes"])) for t in document["tokens"])
+        tokens = tuple(Token(t["name"], t["sha256"], frozenset(t["scopes"])) for t in document["tokens"])
+        return tokens, {c["name"]: frozenset(c["scopes"]) for c in document.get("clients", ())}
 
 
 class FailureLimit:
@@ -102,23 +131,29 @@ class Authenticator:
         self._tokens = tokens
         self._limit = limit or FailureLimit()
 
-    def authorise(self, authorization: Optional[str], client: str, scope: str) -> Caller:
-        """Return the caller, or raise 401, 403 or 429.
+    def authorise(
+        self, authorization: Optional[str], client: str, scope: str, certificate: Optional[str] = None
+    ) -> Caller:
+        """Return the caller, or raise 401, 403 or 429. `certificate` is the name in one that TLS has verified.
 
         A right token is always let in: a neighbour's failures behind the same address must not lock the fleet out.
+        A token that is sent decides, also where it is wrong.
         """
+        if authorization is None and certificate is not None:
+            return self._by_certificate(certificate, scope)
         kind, _, secret = (authorization or "").partition(" ")
         token = self._tokens.find(secret.strip()) if kind.lower() == "bearer" and secret.strip() else None
         if token is None:
             self._refuse(client, given=authorization is not None)
         if scope not in token.scopes:
-            raise ProblemError(
-                403,
-                api.CODE_FORBIDDEN,
-                f"The token {token.name} has no scope {scope}.",
-                f"Use a token with the scope {scope}.",
-            )
+            raise ForbiddenError(token.name, f"The token {token.name}", scope)
         return Caller(token.name, token.scopes)
+
+    def _by_certificate(self, certificate: str, scope: str) -> Caller:
+        scopes = self._tokens.scopes_of(certificate)
+        if scopes is None or scope not in scopes:
+            raise ForbiddenError(certificate, f"The certificate {certificate[:64]!r}", scope)
+        return Caller(certificate, scopes, "certificate")
 
     def _refuse(self, client: str, *, given: bool) -> NoReturn:
         if given and self._limit.blocked(client):

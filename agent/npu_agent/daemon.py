@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NoReturn
 
-from npu_agent import __version__, api, api_events, memory, nodefacts, units
+from npu_agent import __version__, api, api_events, memory, nodefacts, privacy, tidings, units
+from npu_agent.audit import Trail
 from npu_agent.auth import Authenticator, TokenFile
 from npu_agent.config import Config, ConfigError, PolicyFile
 from npu_agent.docker_engine import DockerEngine
@@ -87,7 +88,7 @@ class Daemon:
         policy = PolicyFile(Path(config.policy_file))
         files = Path(config.state_dir) / "files"
         node_here = Node(config.node_name, facts, policy.get, self.monitor.view, files)
-        self.workloads = Workloads(engine, self.store, node_here)
+        self.workloads = Workloads(engine, self.store, node_here, on_change=self.tell)
         stale_after_s = STALE_AFTER_S + MISSED_INTERVALS * config.probe.fast_interval_s
         reconciler = Reconciler(self.workloads, self.executor.submit)
         self.watch = DockerWatch(engine, reconciler, stale_after_s=stale_after_s)
@@ -109,7 +110,14 @@ class Daemon:
             changed=self.show_change,
             history=self.history,
             rules=lambda: self.monitor.rules,
+            trail=Trail(Path(self.config.state_dir)),
         )
+
+    def tell(self, change: str, words: str) -> None:
+        """What workloads and cordons say of themselves becomes an event."""
+        draft = tidings.event(change, words)
+        if draft is not None:
+            self.history.record([draft])
 
     def stuck_after_s(self) -> float:
         """The loop turns by its own clock: where one probes more often than that, it is not stuck for it."""
@@ -181,7 +189,7 @@ def open_store(config: Config) -> Store:
 async def serve(config: Config) -> None:
     """Listen first, then observe: the first answer comes before the first probe has ended."""
     daemon = Daemon(config)
-    server.small_tls_buffers()
+    server.limit_tls()
     service = daemon.service()
     doors = [
         (server.make_server(make_app(service, trusted=False), server.tls_context(config)), server.listen_tcp(config)),
@@ -221,8 +229,9 @@ async def _turn(daemon: Daemon, stop: asyncio.Event, serving: Sequence[asyncio.F
 
 def run(config: Config) -> NoReturn:
     os.umask(0o077)
+    privacy.keep_memory_in()
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # strangers' broken requests are no news
     asyncio.run(serve(config))
     log.info("npu-agent stops; containers go on")
     logging.shutdown()

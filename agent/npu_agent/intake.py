@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
-from npu_agent import admission, api, engine, holders, lifecycle, mounts, spec, store
+from npu_agent import admission, api, engine, generations, holders, lifecycle, mounts, spec, store
 from npu_agent.config import Policy
 from npu_agent.cordons import Cordons
 from npu_agent.engine import Engine
@@ -65,10 +65,11 @@ class Intake:
         self._one_at_a_time = threading.Lock()
         self._released: dict[int, float] = {}
 
-    def admit(self, wanted: Wanted, reservation: Optional[str] = None) -> Record:
+    def admit(self, wanted: Wanted, reservation: Optional[str] = None, before: Optional[Record] = None) -> Record:
         """Judge, choose and lease: what was free when it was looked at is free when it is taken.
 
-        A reservation made before a cordon may still be used: what was promised is kept.
+        A reservation made before a cordon may still be used: what was promised is kept. What is `before` keeps its
+        generation: it is the same spec again.
         """
         self._resolve(wanted, [])
         if reservation is None:
@@ -89,12 +90,16 @@ class Intake:
                 stop_grace_s=wanted.spec.stop_grace_s,
                 restart=plan.resolved.restart,
                 mounts=mounts.checked(plan.own_mounts),
+                generation=0 if before is None else before.generation,
             )
             try:
-                self._store.reserve(record, also=lambda c: self._reservations.settle(c, npus, reservation))
+                return self._store.reserve(
+                    record,
+                    also=lambda c: self._reservations.settle(c, npus, reservation),
+                    number=generations.take if not record.generation else None,
+                )
             except store.LeaseConflictError as conflict:
                 raise leased(conflict) from None
-        return record
 
     def rehearse(self, wanted: Wanted) -> tuple[spec.Plan, list[int], list[str]]:
         """What admit would decide now; nothing is leased, and the image need not be there."""

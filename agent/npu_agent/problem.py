@@ -32,6 +32,8 @@ TITLES = {
     api.CODE_CORDON_OWNER: "The cordon is another's",
     api.CODE_RESERVATION_GONE: "The reservation is gone",
     api.CODE_RESERVATION_OTHER: "The reservation is for something else",
+    api.CODE_PRECONDITION: "The workload is not as the request expects",
+    api.CODE_TIMEOUT: "The request did not arrive in time",
     api.CODE_STATE_WRITE: "The agent's state cannot be written",
 }
 GUARD_TITLE = "A guard refused the workload"

@@ -41,6 +41,8 @@ def show(record: Record, container: Optional[Container], *, known: bool = True) 
         finished_at=(container.finished_at if ended else None) if container else record.finished_at,
         reason=reason,
         restarts=record.restarts,
+        generation=record.generation,
+        spec_sha256=record.spec_sha256,
     )
 
 

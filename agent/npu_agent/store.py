@@ -72,6 +72,7 @@ class Record:
     run_since: Optional[dict[str, Any]] = None  # the same, for the last start
     probe_failed: bool = False  # it was stopped because its probe failed
     mounts: list[dict[str, str]] = field(default_factory=list)  # what was checked: see mounts.py
+    generation: int = 0  # see generations.py
 
     @classmethod
     def from_document(cls, text: str) -> Record:
@@ -141,14 +142,22 @@ class Store:
             (record.name, record.phase, record.spec_sha256, json.dumps(dataclasses.asdict(record))),
         )
 
-    def reserve(self, record: Record, state: str = LEASE_RESERVED, also: Optional[Check] = None) -> None:
+    def reserve(
+        self,
+        record: Record,
+        state: str = LEASE_RESERVED,
+        also: Optional[Check] = None,
+        number: Optional[Callable[[sqlite3.Connection], int]] = None,
+    ) -> Record:
         """Write the intent and the leases of all its NPUs, or raise LeaseConflictError and write nothing.
 
-        `also` is looked at inside of the same transaction.
+        `also` is looked at inside of the same transaction, and `number` gives the record its generation there.
         """
         with self.transaction() as connection:
             if also is not None:
                 also(connection)
+            if number is not None:
+                record = dataclasses.replace(record, generation=number(connection))
             self._write(connection, record)
             for npu in record.npus:
                 check_lease(connection, npu, record.name)
@@ -156,6 +165,7 @@ class Store:
                     "INSERT OR IGNORE INTO leases (npu, workload, since, state) VALUES (?, ?, ?, ?)",
                     (npu, record.name, units.utc_now(), state),
                 )
+        return record
 
     def save(self, record: Record, lease_state: Optional[str] = None) -> Record:
         with self.transaction() as connection:

@@ -14,6 +14,7 @@ from npu_agent.cordons import Cordons
 from npu_agent.drain import Drain
 from npu_agent.engine import Container, Engine
 from npu_agent.files import Files
+from npu_agent.generations import ANY, Condition
 from npu_agent.insight import Insight
 from npu_agent.intake import Intake, Node, Seen, Wanted
 from npu_agent.problem import ProblemError, docker_unreachable, invalid
@@ -120,7 +121,9 @@ class Workloads:
                 del self._locks[name]
             return lock
 
-    def put(self, name: str, document: Any, reservation: Optional[str] = None) -> tuple[api.Workload, bool]:
+    def put(
+        self, name: str, document: Any, reservation: Optional[str] = None, only: Condition = ANY
+    ) -> tuple[api.Workload, bool]:
         """Make it so. Returns the workload and whether it was created now.
 
         With a reservation the workload gets the NPUs that were kept for it, and uses the reservation up.
@@ -128,9 +131,10 @@ class Workloads:
         wanted = Wanted(spec.parse(name, document), document, spec.digest(document))
         with self.locked(name):
             existing = self.store.get(name)
+            only.check(name, existing)
             if existing is not None and not _may_replace(existing, wanted.sha256):
                 return self._unchanged(existing, wanted.sha256), False
-            record = self.intake.admit(wanted, reservation)
+            record = self.intake.admit(wanted, reservation, existing)
             if record.phase == store.PULLING:
                 self.fetch(record)
                 return self.get(name), True
@@ -211,8 +215,8 @@ class Workloads:
             raise ProblemError(
                 409,
                 api.CODE_WORKLOAD_EXISTS,
-                f"The workload {existing.name} exists with a different spec.",
-                "Delete it first, or choose another name.",
+                f"The workload {existing.name} exists with a different spec (generation {existing.generation}).",
+                "Nobody's container is replaced behind their back: delete it first, or choose another name.",
             )
         return self.look(existing.name)
 
@@ -236,9 +240,10 @@ class Workloads:
         else:
             self.publish(left, None, known=False)
 
-    def delete(self, name: str, grace_s: Optional[int] = None) -> api.Workload:
+    def delete(self, name: str, grace_s: Optional[int] = None, only: Condition = ANY) -> api.Workload:
         with self.locked(name):
             record = self._known(name)
+            only.check(name, record)
             try:
                 self.lifecycle.take_down(record, record.stop_grace_s if grace_s is None else grace_s)
             except engine.EngineUnreachableError as error:
@@ -260,10 +265,11 @@ class Workloads:
             self.on_change("stopped", f"workload {name} is {reason}")
             return self.publish(stopped, container)
 
-    def restart(self, name: str) -> api.Workload:
+    def restart(self, name: str, only: Condition = ANY) -> api.Workload:
         """Start it again on its NPUs: what runs is stopped first, what has ended must find its NPUs free."""
         with self.locked(name):
             record = self._known(name)
+            only.check(name, record)
             if record.phase not in {store.STARTED, store.FINISHED}:
                 raise _busy(name)
             try:

@@ -54,16 +54,21 @@ class Authority:
     def write(self, path: Path) -> None:
         path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, folder: Path, name: str, *, valid_days: int = 1) -> Path:
-        """Write `name`.pem: key and certificate for a node; negative days make one that has expired."""
+    def issue(
+        self, folder: Path, name: str, *, valid_days: int = 1, usage: x509.ObjectIdentifier | None = None
+    ) -> Path:
+        """Write `name`.pem: key and certificate for a node; negative days make one that has expired.
+
+        `usage` restricts it to servers or clients, as the certificates role does.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         now = dt.datetime.now(dt.UTC)
         names = [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        certificate = (
-            self._builder(name, key.public_key(), now - 9 * DAY, now + valid_days * DAY)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
+        builder = self._builder(name, key.public_key(), now - 9 * DAY, now + valid_days * DAY)
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        if usage is not None:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        certificate = builder.sign(self._key, hashes.SHA256())
         path = folder / f"{name}.pem"
         form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         path.write_bytes(key.private_bytes(*form) + certificate.public_bytes(serialization.Encoding.PEM))

@@ -1,14 +1,17 @@
-"""The ASGI application: the table becomes routes, every refusal a problem document, every change a line in the log."""
+"""The ASGI application: the table becomes routes, every refusal a problem document, every change an audit entry."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import logging
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Optional
 
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,13 +19,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from npu_agent import api, auth
-from npu_agent.http import cordon, events, faults, leases, node, openapi, reply, workloads
+from npu_agent.audit import Entry
+from npu_agent.http import cordon, events, faults, leases, node, openapi, peer, reply, workloads
 from npu_agent.http.endpoint import Endpoint
 from npu_agent.http.service import Service
 from npu_agent.problem import ProblemError
 
 log = logging.getLogger(__name__)
-audit = logging.getLogger("npu_agent.audit")
 
 SAFE = frozenset({"GET", "HEAD"})
 
@@ -36,6 +39,18 @@ def _document_bytes() -> bytes:
     return json.dumps(openapi.document(ENDPOINTS), separators=(",", ":")).encode()
 
 
+async def _page(_service: Service, _request: Request) -> Response:
+    body, headers = _page_bytes()
+    return Response(body, media_type="text/html; charset=utf-8", headers=headers)
+
+
+@functools.cache
+def _page_bytes() -> tuple[bytes, Mapping[str, str]]:
+    from npu_agent.http import docs  # noqa: PLC0415  # few ask, and the first one waits for it
+
+    return docs.page(openapi.document(ENDPOINTS)).encode(), docs.HEADERS
+
+
 ENDPOINTS: tuple[Endpoint, ...] = (
     *node.ENDPOINTS,
     *workloads.ENDPOINTS,
@@ -44,11 +59,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *leases.ENDPOINTS,
     *cordon.ENDPOINTS,
     Endpoint("GET", "/openapi.json", None, _document, "openapi", "This document", {200: "application/json"}),
+    Endpoint("GET", "/docs", None, _page, "docs", "This API for people", {200: "text/html"}),
 )
 
 
 class _Dispatcher:
-    """All methods of one path: authorise, run, and log who changed what with which result."""
+    """All methods of one path: authorise, run, and write down who changed what with which result."""
 
     def __init__(self, service: Service, endpoints: Mapping[str, Endpoint], *, trusted: bool) -> None:
         self._service = service
@@ -57,27 +73,51 @@ class _Dispatcher:
 
     async def __call__(self, request: Request) -> Response:
         endpoint = self._endpoints["GET" if request.method == "HEAD" else request.method]
-        caller = self._authorise(request, endpoint)
-        if request.method in SAFE:
+        try:
+            caller = self._authorise(request, endpoint)
+        except ProblemError as error:
+            await self._refused(request, error)
+            raise
+        if caller is None or request.method in SAFE:
             return await endpoint.handler(self._service, request)
-        status = 500
+        entry = _entry(request, caller, 500)
         try:
             response = await endpoint.handler(self._service, request)
-            status = response.status_code
+            entry = dataclasses.replace(entry, status=response.status_code, spec=response.headers.get("etag"))
         except ProblemError as error:
-            status = error.problem.status
+            entry = dataclasses.replace(entry, status=error.problem.status, code=error.problem.code)
             raise
         finally:
-            audit.info("%s %s by %s from %s: %s", request.method, _shown(request), caller, _client(request), status)
+            await self._service.call(lambda: self._service.trail.changed(entry))
         return response
 
-    def _authorise(self, request: Request, endpoint: Endpoint) -> str:
+    def _authorise(self, request: Request, endpoint: Endpoint) -> Optional[auth.Caller]:
+        """Tell who asks; None where nobody has to say so."""
         if endpoint.scope is None:
-            return "anyone"
+            return None
+        whose = peer.of_scope(request.scope)
         if self._trusted:
-            return auth.LOCAL_ROOT.name
+            return auth.local_root(whose.uid, whose.words(), is_root=whose.is_root)
         header = request.headers.get("authorization")
-        return self._service.authenticator.authorise(header, _client(request), endpoint.scope).name
+        client = peer.neighbourhood(_client(request))
+        return self._service.authenticator.authorise(header, client, endpoint.scope, whose.certificate)
+
+    async def _refused(self, request: Request, error: ProblemError) -> None:
+        """A wrong credential is written down whatever it asked for, none at all only where it asked for a change."""
+        whose = peer.of_scope(request.scope)
+        if request.method in SAFE and "authorization" not in request.headers and whose == peer.NOBODY_KNOWN:
+            return
+        who = f"uid {whose.uid}" if whose.uid is not None else "unknown"
+        if isinstance(error, auth.ForbiddenError):
+            who = error.who
+        entry = _entry(request, auth.Caller(who, frozenset(), "none"), error.problem.status)
+        entry = dataclasses.replace(entry, code=error.problem.code)
+        await self._service.call(lambda: self._service.trail.refused(entry))
+
+
+def _entry(request: Request, caller: auth.Caller, status: int) -> Entry:
+    what = f"{request.method} {request.scope['path']}"
+    return Entry(caller.name, caller.via, _client(request), what, status)
 
 
 def _client(request: Request) -> str:
@@ -130,13 +170,32 @@ class _LastResort:
                 raise
 
 
+class _Segment(Convertor[str]):
+    """A name in an address: no slash, and no colon, so that a verb after a colon is no part of it."""
+
+    regex = "[^/:]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("segment", _Segment())
+
+
 def make_app(service: Service, *, trusted: bool) -> ASGIApp:
     """With trusted=True everybody who reaches the socket is root on this node: only for the unix socket."""
     by_path: dict[str, dict[str, Endpoint]] = {}
     for endpoint in ENDPOINTS:
         by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     routes = [
-        Route(path, _as_function(_Dispatcher(service, table, trusted=trusted)), methods=list(table))
+        Route(
+            re.sub(r"{(\w+)}", r"{\1:segment}", path),
+            _as_function(_Dispatcher(service, table, trusted=trusted)),
+            methods=list(table),
+        )
         for path, table in by_path.items()
     ]
     handlers = {ProblemError: _on_problem, HTTPException: _on_http, Exception: _on_unforeseen}

@@ -14,6 +14,7 @@ from npu_agent.http.service import Service
 from npu_agent.problem import ProblemError, invalid
 
 _LARGEST_NPU = 65535
+_OWNER_LIMIT = 128
 
 
 async def cordons(service: Service, _request: Request) -> Response:
@@ -69,16 +70,19 @@ async def _read(kind: str, request: Request) -> Any:
 
 def _owner(request: Request) -> tuple[str, bool]:
     force = reply.flag(request, "force")
-    owner = request.query_params.get("owner", "")
-    if not owner and not force:
+    owner = request.query_params.get("owner")
+    if owner is None and not force:
         raise ProblemError(
-            400, api.CODE_BAD_REQUEST, "Nothing says whose cordon it is.", "Give owner, or force=1.", field="owner"
+            422, api.CODE_BAD_REQUEST, "Nothing says whose cordon it is.", "Give owner, or force=1.", field="owner"
         )
+    if owner is not None and not 1 <= len(owner) <= _OWNER_LIMIT:
+        words = f"owner has 1 to {_OWNER_LIMIT} letters."
+        raise ProblemError(400, api.CODE_BAD_REQUEST, words, "Give the owner who cordoned.", field="owner")
     return owner or "force", force
 
 
 OWNER = Query(
-    "owner", "Who cordoned; may be left out with force.", {"type": "string", "minLength": 1, "maxLength": 128}
+    "owner", "Who cordoned; may be left out with force.", {"type": "string", "minLength": 1, "maxLength": _OWNER_LIMIT}
 )
 FORCE = Query("force", "1 lifts it whoever's it is.", {"type": "string", "enum": ["0", "1", "true", "false"]})
 NPU = Query(
@@ -94,7 +98,7 @@ ENDPOINTS = (
     Endpoint(
         "DELETE", "/v1/cordon", api.SCOPE_OPERATE, uncordon, "uncordon",
         "Lift one's own cordon, and end one's own drain with it",
-        {200: "Cordons"}, (400, 409, 503), (OWNER, NPU, FORCE),
+        {200: "Cordons"}, (400, 409, 422, 503), (OWNER, NPU, FORCE),
     ),
     Endpoint("GET", "/v1/drain", api.SCOPE_VIEW, drain, "drain", "How far the drain is", {200: "Drain"}),
     Endpoint(
@@ -103,6 +107,6 @@ ENDPOINTS = (
     ),
     Endpoint(
         "DELETE", "/v1/drain", api.SCOPE_OPERATE, cancel_drain, "cancel-drain", "End the drain; the cordon stays",
-        {200: "Drain"}, (400, 409, 503), (OWNER, FORCE),
+        {200: "Drain"}, (400, 409, 422, 503), (OWNER, FORCE),
     ),
 )  # fmt: skip

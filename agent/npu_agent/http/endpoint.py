@@ -22,8 +22,19 @@ class Query:
 
 
 @dataclass(frozen=True)
+class Link:
+    """What may be asked next about what was answered: an operation's name, and its parameters from the answer."""
+
+    operation: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Endpoint:
-    """`answers` maps a status to the name of a schema, or to a media type where the answer is not JSON."""
+    """`answers` maps a status to the name of a schema, or to a media type where the answer is not JSON.
+
+    `tagged` answers have an ETag.
+    """
 
     method: str
     path: str
@@ -35,3 +46,6 @@ class Endpoint:
     refusals: tuple[int, ...] = ()
     query: tuple[Query, ...] = field(default_factory=tuple)
     takes: Optional[str] = None
+    headers: tuple[Query, ...] = field(default_factory=tuple)
+    links: tuple[Link, ...] = field(default_factory=tuple)
+    tagged: bool = False

@@ -49,7 +49,7 @@ async def events(service: Service, request: Request) -> Response:
     after = _number(request.query_params.get("after"), "after") or 0
     follow = reply.flag(request, "follow")
     if not follow:
-        limit = reply.whole_number(request, "limit", PAGE_DEFAULT, largest=PAGE_LIMIT) or PAGE_DEFAULT
+        limit = reply.whole_number(request, "limit", PAGE_DEFAULT, largest=PAGE_LIMIT, smallest=1) or PAGE_DEFAULT
         page = await service.call(lambda: service.history.read(after, limit))
         return reply.answer(page.to_dict())
     last = _number(request.headers.get("last-event-id"), "Last-Event-ID")
@@ -115,7 +115,7 @@ def _gap(page: EventPage) -> bytes:
 AFTER = Query(
     "after",
     "Only what came after this number; 0 is everything that is kept. The header Last-Event-ID wins over it.",
-    {"type": "integer", "minimum": 0, "default": 0},
+    {"type": "integer", "minimum": 0, "maximum": _LARGEST_SEQ, "default": 0},
 )
 FOLLOW = Query(
     "follow",

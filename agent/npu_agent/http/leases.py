@@ -7,9 +7,10 @@ from starlette.responses import Response
 
 from npu_agent import api
 from npu_agent.http import reply
-from npu_agent.http.endpoint import Endpoint
+from npu_agent.http.endpoint import Endpoint, Link
 from npu_agent.http.service import Service
 from npu_agent.problem import ProblemError
+from npu_agent.reservations import check_name
 
 
 async def everything(service: Service, _request: Request) -> Response:
@@ -40,6 +41,7 @@ async def put(service: Service, request: Request) -> Response:
 async def delete(service: Service, request: Request) -> Response:
     """Cancelling what is not there is done already: the one who cancels may not have had its answer."""
     name = request.path_params["reservation"]
+    check_name(name)
     cancelled = await service.call(lambda: service.workloads.reservations.cancel(name))
     await service.call(service.changed)
     return reply.answer({"reservation": name, "cancelled": cancelled})
@@ -52,6 +54,8 @@ def _unknown(name: str) -> ProblemError:
 
 
 PATH = "/v1/leases/{reservation}"
+_NAME = {"reservation": "$response.body#/reservation"}
+_LINKS = tuple(Link(operation, _NAME) for operation in ("reservation", "delete-reservation"))
 ENDPOINTS = (
     Endpoint(
         "GET", "/v1/leases", api.SCOPE_VIEW, everything, "leases", "Which workload has which NPU, and what is reserved",
@@ -61,10 +65,11 @@ ENDPOINTS = (
     Endpoint(
         "PUT", PATH, api.SCOPE_OPERATE, put, "put-reservation",
         "Keep NPUs for a time; the same again renews the time limit",
-        {200: "Reservation", 201: "Reservation"}, (400, 408, 409, 413, 422, 503), takes="ReservationRequest",
+        {200: "Reservation", 201: "Reservation"}, (400, 408, 409, 413, 422, 503),
+        takes="ReservationRequest", links=_LINKS,
     ),
     Endpoint(
         "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-reservation", "Give the NPUs back",
-        {200: "Cancelled"}, (503,),
+        {200: "Cancelled"}, (422, 503),
     ),
 )  # fmt: skip

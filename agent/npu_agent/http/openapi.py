@@ -42,6 +42,7 @@ _TYPES = (
 )  # fmt: skip
 _OPTIONAL_KEYS = {"Problem"}  # a problem document leaves out what does not apply
 _NO_CREDENTIAL = "Needs no credential."
+_TAG = {"description": "Names the spec: for If-Match.", "schema": {"type": "string"}}
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -71,6 +72,22 @@ def _of_type(cls: type[api.Wire]) -> dict[str, Any]:
             properties[name]["enum"] = list(_ENUMS[cls.__name__, name])
     required = ["type", "title", "status", "detail", "code"] if cls.__name__ in _OPTIONAL_KEYS else names
     return {"type": "object", "properties": properties, "required": required}
+
+
+# What the addresses may hold; what does not fit is not there.
+_PATHS: dict[str, dict[str, Any]] = {
+    "name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,62}$", "description": "A workload's name."},
+    "reservation": {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$",
+        "description": "A reservation's name.",
+    },
+    "code": {
+        "type": "string",
+        "pattern": "^([0-9A-Fa-f]{8}|[0-9]{10})$",
+        "description": "Eight hexadecimal digits, or the ten decimal ones that npu-exporter prints.",
+    },
+}
 
 
 def _listing(**items: str) -> dict[str, Any]:
@@ -126,18 +143,34 @@ def _answer(name: str) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
+def _told(endpoint: Endpoint, name: str) -> dict[str, Any]:
+    answer = _answer(name)
+    if endpoint.tagged:
+        answer["headers"] = {"ETag": _TAG}
+    if endpoint.links:
+        answer["links"] = {
+            link.operation: {"operationId": link.operation, "parameters": dict(link.parameters)}
+            for link in endpoint.links
+        }
+    return answer
+
+
 def _refusal(status: int) -> dict[str, Any]:
     return {"description": f"Refused ({status})", "content": {api.PROBLEM_MEDIA_TYPE: {"schema": _ref("Problem")}}}
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     names = re.findall(r"{(\w+)}", endpoint.path)
-    path = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+    path = [{"name": name, "in": "path", "required": True, "schema": _PATHS[name]} for name in names]
     query = [
         {"name": q.name, "in": "query", "required": False, "description": q.description, "schema": dict(q.schema)}
         for q in endpoint.query
     ]
-    return [*path, *query]
+    headers = [
+        {"name": h.name, "in": "header", "required": False, "description": h.description, "schema": dict(h.schema)}
+        for h in endpoint.headers
+    ]
+    return [*path, *query, *headers]
 
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
@@ -146,8 +179,8 @@ def _operation(endpoint: Endpoint) -> dict[str, Any]:
         "operationId": endpoint.name,
         "summary": endpoint.summary,
         "description": f"Needs the scope {endpoint.scope}." if endpoint.scope else _NO_CREDENTIAL,
-        "security": [{"token": []}] if endpoint.scope else [],
-        "responses": {str(status): _answer(name) for status, name in sorted(endpoint.answers.items())},
+        "security": [{"token": []}, {"certificate": []}] if endpoint.scope else [],
+        "responses": {str(status): _told(endpoint, name) for status, name in sorted(endpoint.answers.items())},
     }
     operation["responses"].update({str(status): _refusal(status) for status in sorted(statuses)})
     parameters = _parameters(endpoint)
@@ -174,6 +207,6 @@ def document(endpoints: Iterable[Endpoint]) -> Mapping[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas(),
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}, "certificate": {"type": "mutualTLS"}},
         },
     }

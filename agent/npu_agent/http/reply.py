@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, NoReturn, Optional
@@ -20,8 +21,8 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _EXTRA = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "60"}, 503: {"Retry-After": "5"}}
 
 
-def answer(document: Any, status: int = 200) -> Response:
-    return _json(document, status, "application/json", {})
+def answer(document: Any, status: int = 200, headers: Optional[Mapping[str, str]] = None) -> Response:
+    return _json(document, status, "application/json", headers or {})
 
 
 def text(body: bytes, media_type: str) -> Response:
@@ -92,15 +93,24 @@ async def _read(request: Request) -> bytes:
     return bytes(body)
 
 
-def whole_number(request: Request, key: str, default: Optional[int], *, largest: int) -> Optional[int]:
+def whole_number(
+    request: Request, key: str, default: Optional[int], *, largest: int, smallest: int = 0
+) -> Optional[int]:
     value = request.query_params.get(key)
     if value is None:
         return default
-    if not (value.isascii() and value.isdecimal() and int(value[:9]) <= largest and len(value) <= 9):
-        raise ProblemError(
-            400, api.CODE_BAD_REQUEST, f"{key} is not a whole number from 0 to {largest}.", f"Correct {key}.", field=key
-        )
+    if not (value.isascii() and value.isdecimal() and smallest <= int(value[:9]) <= largest and len(value) <= 9):
+        words = f"{key} is not a whole number from {smallest} to {largest}."
+        raise ProblemError(400, api.CODE_BAD_REQUEST, words, f"Correct {key}.", field=key)
     return int(value)
+
+
+_FRACTION = re.compile(r"\.([0-9]+)")
+
+
+def _six_digits(found: re.Match[str]) -> str:
+    """Python before 3.11 reads three or six digits of a fraction; Docker prints nine."""
+    return "." + found.group(1)[:6].ljust(6, "0")
 
 
 def moment(request: Request, key: str) -> Optional[float]:
@@ -111,7 +121,7 @@ def moment(request: Request, key: str) -> Optional[float]:
     try:
         if value.isascii() and value.isdecimal() and len(value) <= 11:
             return float(value)
-        told = datetime.fromisoformat(value.replace("Z", "+00:00"))
+        told = datetime.fromisoformat(_FRACTION.sub(_six_digits, value.upper().replace("Z", "+00:00"), count=1))
         return max(0.0, (told if told.tzinfo is not None else told.replace(tzinfo=timezone.utc)).timestamp())
     except (ValueError, OverflowError):
         raise ProblemError(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Optional, TypeVar
 
 from npu_agent import api
+from npu_agent.audit import Trail
 from npu_agent.auth import Authenticator
 from npu_agent.health import rules
 from npu_agent.health.rules import Rules
@@ -66,6 +67,7 @@ class Service:
     history: History = field(default_factory=lambda: History(Path(":memory:")))
     event_readers: EventReaders = field(default_factory=EventReaders)
     rules: Callable[[], Rules] = rules.shipped
+    trail: Trail = field(default_factory=Trail)
 
     async def call(self, action: Callable[[], T]) -> T:
         """Run blocking work in a worker thread: the loop never waits for Docker or the disk."""

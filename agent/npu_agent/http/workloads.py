@@ -10,10 +10,12 @@ from starlette.responses import Response, StreamingResponse
 
 from npu_agent import api
 from npu_agent.engine import EngineError, LogStream, NotFoundError
+from npu_agent.generations import Condition, tag
 from npu_agent.http import reply
-from npu_agent.http.endpoint import Endpoint, Query
+from npu_agent.http.endpoint import Endpoint, Link, Query
 from npu_agent.http.service import Service
 from npu_agent.problem import ProblemError, docker_unreachable
+from npu_agent.reservations import check_name
 
 GRACE_LIMIT_S = 3600
 TAIL_DEFAULT = 200
@@ -26,35 +28,47 @@ async def everything(service: Service, _request: Request) -> Response:
 
 async def one(service: Service, request: Request) -> Response:
     name = request.path_params["name"]
-    return reply.answer((await service.call(lambda: service.workloads.look(name))).to_dict())
+    return _tagged(await service.call(lambda: service.workloads.look(name)))
+
+
+def _tagged(workload: api.Workload, status: int = 200) -> Response:
+    headers = {"ETag": tag(workload.generation, workload.spec_sha256)}
+    return reply.answer(workload.to_dict(), status, headers)
+
+
+def _condition(request: Request) -> Condition:
+    return Condition(request.headers.get("if-match"), request.headers.get("if-none-match"))
 
 
 async def put(service: Service, request: Request) -> Response:
-    name, document = request.path_params["name"], await reply.read_json(request)
+    name, only = request.path_params["name"], _condition(request)
+    document = await reply.read_json(request)
     if reply.flag(request, "dry_run"):
         return reply.answer((await service.call(lambda: service.workloads.rehearse(name, document))).to_dict())
     reservation = request.query_params.get("reservation")
+    if reservation is not None:
+        check_name(reservation)
     try:
-        workload, created = await service.call(lambda: service.workloads.put(name, document, reservation))
+        workload, created = await service.call(lambda: service.workloads.put(name, document, reservation, only))
     finally:
         await service.call(service.changed)
-    return reply.answer(workload.to_dict(), 201 if created else 200)
+    return _tagged(workload, 201 if created else 200)
 
 
 async def restart(service: Service, request: Request) -> Response:
-    name = request.path_params["name"]
+    name, only = request.path_params["name"], _condition(request)
     try:
-        workload = await service.call(lambda: service.workloads.restart(name))
+        workload = await service.call(lambda: service.workloads.restart(name, only))
     finally:
         await service.call(service.changed)
-    return reply.answer(workload.to_dict())
+    return _tagged(workload)
 
 
 async def delete(service: Service, request: Request) -> Response:
-    name = request.path_params["name"]
+    name, only = request.path_params["name"], _condition(request)
     grace_s = reply.whole_number(request, "grace_s", None, largest=GRACE_LIMIT_S)
     try:
-        workload = await service.call(lambda: service.workloads.delete(name, grace_s))
+        workload = await service.call(lambda: service.workloads.delete(name, grace_s, only))
     finally:
         await service.call(service.changed)
     return reply.answer(workload.to_dict())
@@ -128,29 +142,43 @@ TIMESTAMPS = Query("timestamps", "1 puts its moment before each line.", _FLAG)
 SINCE = Query(
     "since",
     "Only lines since this moment: seconds since 1970, or ISO 8601 such as 2026-01-31T12:00:00Z.",
-    {"type": "string", "minLength": 1, "maxLength": 40},
+    {
+        "oneOf": [
+            {"type": "integer", "minimum": 0, "maximum": 99_999_999_999},
+            {"type": "string", "format": "date-time"},
+        ]
+    },
 )
+_TAGS = {"type": "string"}
+IF_MATCH = Query("If-Match", "Only if the workload is as its last answer's ETag says; else 412.", _TAGS)
+IF_NONE_MATCH = Query("If-None-Match", "* makes it only where no workload has the name; else 412.", _TAGS)
+_NAME = {"name": "$response.body#/name"}
+_LINKS = tuple(Link(operation, _NAME) for operation in ("workload", "logs", "restart-workload", "delete-workload"))
 ENDPOINTS = (
     Endpoint(
         "GET", "/v1/workloads", api.SCOPE_VIEW, everything, "workloads", "Every workload of the node",
         {200: "Workloads"},
+        links=(Link("workload", {"name": "$response.body#/workloads/0/name"}),),
     ),
-    Endpoint("GET", PATH, api.SCOPE_VIEW, one, "workload", "One workload", {200: "Workload"}, (404,)),
+    Endpoint(
+        "GET", PATH, api.SCOPE_VIEW, one, "workload", "One workload", {200: "Workload"}, (404,),
+        links=_LINKS, tagged=True,
+    ),
     Endpoint(
         "PUT", PATH, api.SCOPE_OPERATE, put, "put-workload",
         "Make it so: created now, or unchanged because it is so already",
-        {200: "Workload|Plan", 201: "Workload"}, (400, 408, 409, 413, 422, 503), (RESERVATION, DRY_RUN),
-        takes="WorkloadSpec",
+        {200: "Workload|Plan", 201: "Workload"}, (400, 408, 409, 412, 413, 422, 503), (RESERVATION, DRY_RUN),
+        takes="WorkloadSpec", headers=(IF_MATCH, IF_NONE_MATCH), links=_LINKS, tagged=True,
     ),
     Endpoint(
         "POST", PATH + ":restart", api.SCOPE_OPERATE, restart, "restart-workload",
         "Stop it and start its container again on the same NPUs",
-        {200: "Workload"}, (404, 409, 422, 503),
+        {200: "Workload"}, (404, 409, 412, 422, 503), headers=(IF_MATCH,), tagged=True,
     ),
     Endpoint(
         "DELETE", PATH, api.SCOPE_OPERATE, delete, "delete-workload",
         "Stop, remove and only then give the NPUs back",
-        {200: "Workload"}, (400, 404, 409, 503), (GRACE,),
+        {200: "Workload"}, (400, 404, 409, 412, 503), (GRACE,), headers=(IF_MATCH,),
     ),
     Endpoint(
         "GET", PATH + "/logs", api.SCOPE_VIEW, logs, "logs", "What the container prints",

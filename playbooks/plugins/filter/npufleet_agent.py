@@ -19,8 +19,8 @@ def npufleet_token(secret: str, scope: str, node: str) -> str:
     return "npf_" + hmac.new(secret.strip().encode(), message, hashlib.sha256).hexdigest()
 
 
-def npufleet_tokens_document(secret: str, node: str) -> str:
-    """tokens.json of one node: names, scopes and hashes, never a token."""
+def npufleet_tokens_document(secret: str, node: str, clients: list[dict[str, Any]] | None = None) -> str:
+    """tokens.json of one node: names, scopes and hashes, never a token; and whose certificates may do what."""
     tokens = [
         {
             "name": f"fleet-{scope}",
@@ -29,7 +29,8 @@ def npufleet_tokens_document(secret: str, node: str) -> str:
         }
         for scope, rights in SCOPES.items()
     ]
-    return json.dumps({"tokens": tokens}, indent=2) + "\n"
+    document = {"tokens": tokens, **({"clients": clients} if clients else {})}
+    return json.dumps(document, indent=2) + "\n"
 
 
 def npufleet_agent_build(folder: str, arch: str) -> dict[str, Any]:

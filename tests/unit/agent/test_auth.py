@@ -63,6 +63,20 @@ def test_a_broken_or_missing_file_accepts_nobody(file: Path, text: Optional[str]
     assert refused(who, "Bearer viewer") == 401
 
 
+def test_a_certificate_counts_where_the_file_names_it(file: Path) -> None:
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps({**document, "clients": [{"name": "alice", "scopes": ["view"]}]}))
+    who = auth.Authenticator(auth.TokenFile(file))
+    assert who.authorise(None, "c", "view", "alice") == auth.Caller("alice", frozenset({"view"}), "certificate")
+    for certificate, scope in (("alice", "operate"), ("bob", "view")):
+        with pytest.raises(ProblemError) as caught:
+            who.authorise(None, "c", scope, certificate)
+        assert caught.value.problem.status == 403
+    file.write_text(json.dumps(document))
+    with pytest.raises(ProblemError):
+        who.authorise(None, "c", "view", "alice")
+
+
 def test_failures_are_limited_per_address_and_forgotten_after_a_minute(file: Path) -> None:
     now = [0.0]
     who = auth.Authenticator(auth.TokenFile(file), auth.FailureLimit(lambda: now[0]))

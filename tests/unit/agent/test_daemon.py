@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from npu_agent import api, daemon
+from npu_agent.audit import Entry
 from npu_agent.config import Config, ConfigError, Probe
 from npu_agent.history import History
 
@@ -55,6 +56,21 @@ def test_the_agents_start_and_end_are_written_down(made: daemon.Daemon, tmp_path
         ("agent", "has started"),
         ("agent", "stops; containers go on"),
     ]
+
+
+def test_what_workloads_tell_of_themselves_is_an_event(made: daemon.Daemon, tmp_path: Path) -> None:
+    made.workloads.cordons.put("alice", "noise", [3])
+    made.workloads.on_change("restart-planned", "workload job: it ended with exit code 1; restart 1 in 10 s")
+    made.history.write()
+    told = [(event.kind, event.subject) for event in made.history.read(0).events]
+    assert told[-2:] == [("cordon", "npu/3"), ("workload", "job")]
+    made.store.close()
+
+
+def test_the_trail_of_changes_is_beside_the_state(made: daemon.Daemon, tmp_path: Path) -> None:
+    made.service().trail.changed(Entry("a", "token", "c", "PUT /x", 200))
+    assert (tmp_path / "state" / "audit.jsonl").exists()
+    made.store.close()
 
 
 def test_the_platform_file_is_kept_where_the_site_asks_for_it(made: daemon.Daemon, tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_a_full_disk_refuses_and_loses_nothing(made: Store) -> None:
 def test_a_record_of_a_newer_agent_is_read(made: Store) -> None:
     made.reserve(record("a", [1]))
     with made.transaction() as connection:
-        connection.execute("UPDATE workloads SET document = json_set(document, '$.generation', 4)")
+        connection.execute("UPDATE workloads SET document = json_set(document, '$.later', 4)")
     assert made.get("a") == record("a", [1])
 
 

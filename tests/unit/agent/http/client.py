@@ -12,6 +12,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from npu_agent import api
+from npu_agent.audit import Trail
 from npu_agent.auth import Authenticator, TokenFile
 from npu_agent.http.app import make_app
 from npu_agent.http.service import Published, Pulse, Service
@@ -39,7 +40,9 @@ class Api:
         tokens = self.bench.folder / "tokens.json"
         known = {"op": ["view", "operate"], "view": ["view"]}
         listed = [{"name": n, "sha256": hashlib.sha256(n.encode()).hexdigest(), "scopes": s} for n, s in known.items()]
-        tokens.write_text(json.dumps({"tokens": listed}))
+        tokens.write_text(json.dumps({"tokens": listed, "clients": [{"name": "alice", "scopes": ["view"]}]}))
+        trail = self.bench.folder / "trail"
+        trail.mkdir()
         with ThreadPoolExecutor(4) as executor:
             service = Service(
                 published=lambda: self.now,
@@ -49,6 +52,7 @@ class Api:
                 executor=executor,
                 monotonic=lambda: 102.5,
                 changed=self.changed,
+                trail=Trail(trail),
             )
             self.service = service
             doors = (TestClient(make_app(service, trusted=trusted)) for trusted in (False, True))

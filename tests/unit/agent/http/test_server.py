@@ -10,6 +10,7 @@ import pytest
 
 from npu_agent.config import Config, ConfigError, Listen, Tls
 from npu_agent.http import server
+from npu_agent.http.connection import Connection
 
 
 def test_the_socket_is_roots_from_its_first_moment(tmp_path: Path) -> None:
@@ -54,7 +55,7 @@ def test_tls_buffers_are_small_where_python_has_them(monkeypatch: pytest.MonkeyP
     before = getattr(sslproto.SSLProtocol, "max_size", None)
     assert before is not None, "the private attribute is gone: measure the memory of TLS connections again"
     monkeypatch.setattr(sslproto.SSLProtocol, "max_size", before)
-    server.small_tls_buffers()
+    server.limit_tls()
     assert sslproto.SSLProtocol.max_size == 16 * 1024
 
 
@@ -65,5 +66,5 @@ def test_limits_are_set() -> None:
         return server.make_server(app)
 
     config = asyncio.run(make()).config
-    assert (config.limit_concurrency, config.h11_max_incomplete_event_size) == (256, 16 * 1024)
+    assert (config.http, config.h11_max_incomplete_event_size) == (Connection, 16 * 1024)
     assert (config.server_header, config.access_log) == (False, False)

@@ -118,3 +118,21 @@ def test_restart(agent: Api) -> None:
     answer = agent.ask("POST", JOB + ":restart")
     assert (answer.status_code, answer.json()["state"]) == (200, "running")
     assert agent.ask("POST", "/v1/workloads/none:restart").status_code == 404
+
+
+def test_a_change_can_be_tied_to_what_was_seen(agent: Api) -> None:
+    tag = agent.ask("PUT", JOB, json=spec()).headers["etag"]
+    assert agent.ask("GET", JOB).headers["etag"] == tag
+    assert agent.ask("PUT", JOB, json=spec()).headers["etag"] == tag
+    stale = agent.ask("DELETE", JOB, headers={"If-Match": '"1-0000000000000000"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "precondition-failed")
+    assert agent.ask("PUT", JOB, json=spec(), headers={"If-None-Match": "*"}).status_code == 412
+    assert agent.ask("POST", JOB + ":restart", headers={"If-Match": tag}).headers["etag"] == tag
+    assert agent.ask("DELETE", JOB, headers={"If-Match": tag}).status_code == 200
+
+
+def test_a_changed_spec_is_refused_with_the_way_out(agent: Api) -> None:
+    agent.ask("PUT", JOB, json=spec())
+    answer = agent.ask("PUT", JOB, json=spec(command=["other"]))
+    assert (answer.status_code, answer.json()["code"]) == (409, "workload-exists")
+    assert "delete it first" in answer.json()["remedy"]
