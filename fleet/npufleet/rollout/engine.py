@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 
 from npufleet.result import Frame
-from npufleet.rollout import ending, gate, hooks, limits, revision, states
+from npufleet.rollout import ending, gate, hooks, limits, revision, states, wave
 from npufleet.rollout import settings as settings_of
 from npufleet.rollout.apply import InterruptedRunError
 from npufleet.rollout.ending import names
@@ -32,6 +32,8 @@ class Engine:
         self._site = site
         self._id = rollout
         self._draw = draw
+        # Nodes whose cordon this session has tried to lift: one that is silent is not waited for.
+        self._given_back: set[str] = set()
 
     def run(self) -> Steps:
         """Go on as long as the rollout is running; an interrupt leaves it paused, each node where it is."""
@@ -78,8 +80,18 @@ class Engine:
         active = [node.node for node in nodes if node.state in states.ACTIVE]
         if active:
             yield from self._wave(rollout, settings).run(active)
+        elif held := self._held(nodes, settings):
+            self._given_back.update(held)
+            wave.lift(self._record, self._site, self._id, held)
         elif not (self._stops(rollout, nodes, settings) or self._waits(rollout, nodes, settings)):
             yield from self._next(rollout, nodes, settings)
+
+    def _held(self, nodes: Sequence[NodeRow], settings: Settings) -> list[str]:
+        """Nodes to give back: their drain failed and nothing was done to them. Changed ones stay cordoned."""
+        if not settings.drain.uncordon_after_drain_failure:
+            return []
+        failed = [node for node in nodes if node.state in states.BAD and not node.changed and node.cordon]
+        return [node.node for node in failed if node.node not in self._given_back]
 
     def _wave(self, rollout: RolloutRow, settings: Settings) -> Wave:
         return Wave(self._record, self._site, self._task(rollout, settings), self._frames)
@@ -149,12 +161,12 @@ class Engine:
             yield from self._finish(rollout, nodes, settings)
             return
         batch = [node for node in pending if node.batch == pending[0].batch]
-        wave = self._wave(rollout, settings)
+        group = self._wave(rollout, settings)
         taken = yield from self._room(nodes, batch, settings)
         if not taken:
             return
         self._record.tell(self._id, "", "batch", f"{batch[0].batch + 1}: {', '.join(taken)}")
-        yield from wave.run(taken)
+        yield from group.run(taken)
         if not rollout.goes_back and (said := self._ask_hook(hooks.BATCH, settings)):
             self._turn(states.PAUSED, said)
 
@@ -182,10 +194,10 @@ class Engine:
 
     def _finish(self, rollout: RolloutRow, nodes: Sequence[NodeRow], settings: Settings) -> Steps:
         """Look at all once more before the revision is called stable: much may have happened since the first batch."""
-        wave = self._wave(rollout, settings)
+        group = self._wave(rollout, settings)
         done = [node for node in nodes if node.state in {states.HEALTHY, states.REVERTED}]
         if not rollout.goes_back and settings.health_check == settings_of.CHECKS:
-            doubtful = yield from self._changed_since(wave, done)
+            doubtful = yield from self._changed_since(group, done)
             if doubtful:
                 return
         if rollout.goes_back:
@@ -201,12 +213,12 @@ class Engine:
         self._turn(states.SUCCESSFUL, f"healthy on {_count(done)}")
         self._ask_hook(hooks.POST, settings)
 
-    def _changed_since(self, wave: Wave, done: Sequence[NodeRow]) -> Generator[Frame, None, bool]:
+    def _changed_since(self, group: Wave, done: Sequence[NodeRow]) -> Generator[Frame, None, bool]:
         """Nodes that were booted since are brought in step again: they may have been installed anew. Sick ones fail."""
-        looks = wave.look([node.node for node in done], version=wave.task.revision.agent_version)
+        looks = group.look([node.node for node in done], version=group.task.revision.agent_version)
         doubtful = [node.node for node in done if looks[node.node].verdict != gate.GOOD]
         if doubtful:
-            yield from wave.watch(doubtful, lambda _: None)
+            yield from group.watch(doubtful, lambda _: None)
         booted = [
             node.node
             for node in self._nodes

@@ -55,7 +55,6 @@ class Wave:
         yield from self._drain(self._in(names, states.DRAINING))
         yield from self._update(names)
         yield from self._verify(self._in(names, states.VERIFYING))
-        self._clean_up(names)
         yield from self.frames()
 
     def _in(self, names: Sequence[str], state: str) -> list[str]:
@@ -164,12 +163,6 @@ class Wave:
             else:
                 more = {"cordon": NO_CORDON, "boot_id": boots[name], **back}
                 self.record.move(self.task.id, [name], self.task.done_state, "", **more)
-
-    def _clean_up(self, names: Sequence[str]) -> None:
-        """Give nodes back whose drain failed and that nothing was done to; those that were changed stay cordoned."""
-        untouched = [row for row in self._rows(names) if row.state in states.BAD and not row.changed and row.cordon]
-        if untouched and self.task.settings.drain.uncordon_after_drain_failure:
-            lift(self.record, self.site, self.task.id, [row.node for row in untouched])
 
 
 def lift(record: Record, site: Site, owner: str, names: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from requests.adapters import BaseAdapter
 from rich.text import Text
 
 from npu_agent import api
+from npufleet.agent_client import AgentClient
+from npufleet.fleet import Fleet, T
 from npufleet.inventory import Inventory
 from npufleet.result import Exit, Frame, Result
 from npufleet.rollout import control, plan, rows
@@ -25,6 +27,7 @@ from npufleet.rollout.lock import Lock
 from npufleet.rollout.record import Record
 from npufleet.rollout.revision import Revision
 from npufleet.rollout.site import Clock, Site
+from npufleet.sweep import Answer
 from npufleet.testing import MemoryAgent, Reply, memory_fleet
 from unit.fleet.samples import make_node, make_npus
 
@@ -126,6 +129,16 @@ class FakeNode(BaseAdapter):
 
 
 @dataclass
+class MortalFleet(Fleet):
+    after: Callable[[], None] = lambda: None
+
+    def ask(self, call: Callable[[AgentClient], T], names: Iterable[str] | None = None) -> list[Answer[T]]:
+        answers = super().ask(call, names)
+        self.after()
+        return answers
+
+
+@dataclass
 class World:
     """Everything outside of the program: it stays when the program is killed."""
 
@@ -139,17 +152,26 @@ class World:
     hooks: dict[str, str] = field(default_factory=dict)
     called: list[str] = field(default_factory=list)
     fuse: int = 0
+    doomed: bool = False
     live: Rollouts | None = None
 
     def add(self, *names: str) -> World:
         for name in names:
-            self.nodes[name] = FakeNode(name, self.time, after_call=self.burn)
+            self.nodes[name] = FakeNode(name, self.time, after_call=self.count_call)
         return self
 
     def burn(self) -> None:
         """Count a moment at which the program may be killed; the fuse says which one it is."""
+        self.count_call()
+        self.die_if_doomed()
+
+    def count_call(self) -> None:
+        """Called in the threads that ask the agents, which the program's death reaches a moment later."""
         self.fuse -= 1
-        if self.fuse == 0:
+        self.doomed = self.doomed or self.fuse == 0
+
+    def die_if_doomed(self) -> None:
+        if self.doomed:
             raise KilledError
 
     def apply(
@@ -174,7 +196,8 @@ class World:
         """The program, started anew on what the last one has left."""
         record = Record(self.folder / "rollouts.sqlite", after_write=self.burn)
         inventory = Inventory(Path("inventory/test"), ())
-        fleet = memory_fleet([make_node(name) for name in self.nodes], self.nodes, inventory)
+        plain = memory_fleet([make_node(name) for name in self.nodes], self.nodes, inventory)
+        fleet = MortalFleet(plain.inventory, plain.connect, after=self.die_if_doomed)
         site = Site(fleet, self.apply, Path(), Clock(lambda: self.time.now, self.time.sleep), self.hook)
         self.live = Rollouts(
             record,
@@ -196,18 +219,16 @@ class World:
     @contextlib.contextmanager
     def dying_at(self, moment: int) -> Iterator[None]:
         self.fuse = moment
-        try:
+        with contextlib.suppress(KilledError):
             yield
-        except KilledError:
-            pass
-        self.fuse = 0
+        self.fuse, self.doomed = 0, False
 
     def states(self) -> dict[str, str]:
         record = Record(self.folder / "rollouts.sqlite")
         return {node.node: node.state for node in record.nodes(record.rollout().id)}
 
 
-QUICK = {"auto_promote": True, "min_healthy_time": "10s", "healthy_deadline": "60s", "progress_deadline": "120s"}
+QUICK = {"poll": "4s", "auto_promote": True, "min_healthy_time": "10s", "healthy_deadline": "60s", "progress_deadline": "120s"}
 
 
 def play(steps: Generator[Frame, None, Result]) -> dict[str, Any]:
