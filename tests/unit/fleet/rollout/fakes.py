@@ -63,7 +63,7 @@ class FakeNode(BaseAdapter):
     error: Exception | None = None
     version: str = "0.1.0"
     boot_id: str = "boot-1"
-    observed: str = ""
+    observe: Callable[[], str] | None = None
     too_old: bool = False
     asked: list[str] = field(default_factory=list)
     after_call: Callable[[], None] = lambda: None
@@ -102,7 +102,7 @@ class FakeNode(BaseAdapter):
         state = self.state
         cordons = [api.Cordon(owner, reason) for owner, reason in self.cordons.items()]
         reasons = [] if state == api.HEALTHY else [f"npu/3: {state}: npu-smi reports Alarm"]
-        observed = self.observed or f"t{int(self.time.now // 5)}"
+        observed = self.observe() if self.observe else f"t{int(self.time.now // 5)}"
         known: dict[str, api.Wire] = {
             "/v1/node": api.Node(self.name, self.version, boot_id=self.boot_id, cordoned=bool(cordons)),
             "/v1/health": api.HealthReport(
@@ -125,7 +125,9 @@ class FakeNode(BaseAdapter):
             return api.Drain()
         busy = self.time.now < self.work_until
         waiting = ["workload job-7"] if busy else []
-        return api.Drain("draining" if busy else "drained", self.drain["owner"], self.drain["mode"], waiting_for=waiting)
+        return api.Drain(
+            "draining" if busy else "drained", self.drain["owner"], self.drain["mode"], waiting_for=waiting
+        )
 
 
 @dataclass
@@ -174,9 +176,7 @@ class World:
         if self.doomed:
             raise KilledError
 
-    def apply(
-        self, playbook: str, names: Sequence[str], revision: Revision
-    ) -> Generator[Frame, None, Outcomes]:
+    def apply(self, playbook: str, names: Sequence[str], revision: Revision) -> Generator[Frame, None, Outcomes]:
         yield Frame(lambda: Text(playbook))
         self.before_run(names)
         self.runs.append((playbook, list(names), revision.name))
@@ -228,7 +228,13 @@ class World:
         return {node.node: node.state for node in record.nodes(record.rollout().id)}
 
 
-QUICK = {"poll": "4s", "auto_promote": True, "min_healthy_time": "10s", "healthy_deadline": "60s", "progress_deadline": "120s"}
+QUICK = {
+    "poll": "4s",
+    "auto_promote": True,
+    "min_healthy_time": "10s",
+    "healthy_deadline": "60s",
+    "progress_deadline": "120s",
+}
 
 
 def play(steps: Generator[Frame, None, Result]) -> dict[str, Any]:
