@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from npu_agent import api
-from npufleet.agent_client import AgentClient
+from npufleet.agent_client import AgentClient, T
 from npufleet.agent_errors import RefusedError
 
 
@@ -38,6 +38,6 @@ def start_drain(client: AgentClient, owner: str, reason: str, mode: str, deadlin
     return _change(client, api.Drain, "PUT", "/v1/drain", body)
 
 
-def _change(client: AgentClient, kind: Any, method: str, path: str, body: Any = None) -> Any:
+def _change(client: AgentClient, kind: type[T], method: str, path: str, body: Any = None) -> T:
     answer = client._call(method, path, scope=api.SCOPE_OPERATE, body=body)  # noqa: SLF001
     return client._read(kind, answer.document)  # noqa: SLF001

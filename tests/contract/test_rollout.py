@@ -87,7 +87,6 @@ class Stateful:
         return known[path].to_dict()
 
 
-
 class Stage:
     def __init__(self, folder: Path) -> None:
         self.site, self.home, self.marks = Site(folder / "site"), folder / "home", folder / "marks"
