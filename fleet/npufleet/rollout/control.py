@@ -64,6 +64,7 @@ class Rollouts:
                 plan.batches(wanted.nodes, wanted.settings),
                 {one.digest: one.to_dict() for one in (wanted.revision, revisions.BASELINE)},
             )
+            self._begin_session("run", made.id)
             return (yield from self._drive("run", made.id))
 
     def resume(self, wanted: str | None, changes: Mapping[str, Any]) -> Going:
@@ -166,13 +167,16 @@ class Rollouts:
             if dead is not None and dead.host == me().host:
                 words = f"waiting for a playbook that process {dead.pid} left behind"
                 yield from orphans.wait(self.site, dead.pid, self.draw(rollout.id, words))
+            self._begin_session(kind, rollout.id)
             prepare(self.record.rollout(rollout.id))
             return (yield from self._drive(kind, rollout.id))
 
-    def _drive(self, kind: str, rollout: str) -> Going:
+    def _begin_session(self, kind: str, rollout: str) -> None:
         holder = me(rollout)
         self.lock.name(rollout)
         self.record.begin_session(rollout, kind, (holder.operator, holder.host, holder.pid))
+
+    def _drive(self, kind: str, rollout: str) -> Going:
         if self._confirmed(rollout):
             yield from Engine(self.record, self.site, rollout, lambda line: self.draw(rollout, line)).run()
         self.record.end_session(self.record.rollout(rollout).state)

@@ -15,10 +15,12 @@ from npufleet.rollout.wave import lift
 def turn_back(
     record: Record, rollout: str, nodes: Sequence[NodeRow], settings: Settings, reason: str, ends_as: str
 ) -> None:
-    """Failed nodes first: they are out anyway, and show whether the way back works before a healthy one is touched."""
-    changed = sorted((n for n in nodes if n.changed), key=lambda n: (n.state not in states.BAD, n.place))
+    """Failed nodes first, by themselves: they show whether the way back works before a healthy one is touched."""
+    changed = [node for node in nodes if node.changed]
+    unproven = [node.node for node in changed if node.state != states.HEALTHY]
+    proven = [node.node for node in changed if node.state == states.HEALTHY]
     untouched = [node.node for node in nodes if not node.changed and node.state == states.PENDING]
-    batches = plan.back([node.node for node in changed], settings)
+    batches = plan.back(unproven, settings) + plan.back(proven, settings)
     record.turn_back(rollout, batches, untouched, reason=reason, ends_as=ends_as)
 
 

@@ -32,10 +32,6 @@ _MARKS = {
     states.UNREACHABLE: marks.BAD,
     states.PAUSED: marks.WARN,
 }
-_ADVICE = {
-    states.BLOCKED: "mend the nodes, then: npufleet rollout retry; or resume to go on, or rollback",
-    states.FAILED: "see npufleet rollout history {id}; retry takes the failed nodes once more",
-}
 
 
 def overview(rollout: RolloutRow, revision: str, nodes: Sequence[NodeRow], moved_by: str) -> RenderableType:
@@ -72,18 +68,23 @@ def _summary(rollout: RolloutRow, revision: str, nodes: Sequence[NodeRow], moved
     line.append(f"\n  {marks.counted(len(nodes), 'node')}: {told}", style="dim")
     if rollout.state == states.RUNNING:
         line.append(f"\n  moved by {moved_by}" if moved_by else "", style="dim")
-    if advice := _advice(rollout, moved_by):
+    if advice := _advice(rollout, moved_by, failed=any(counts[state] for state in states.BAD)):
         line.append("\n  ").append_text(marks.arrow(advice, ascii_only=plain))
     return line
 
 
-def _advice(rollout: RolloutRow, moved_by: str) -> str:
+def _advice(rollout: RolloutRow, moved_by: str, *, failed: bool) -> str:
     if rollout.state in {states.RUNNING, states.PENDING}:
         return "" if moved_by else "its session has died; go on with npufleet rollout resume"
     if rollout.state == states.PAUSED:
         verbs = "retry, resume (goes on without them), rollback or abort" if rollout.asks else "resume or abort"
         return f"npufleet rollout {'promote, rollback or abort' if 'promote' in rollout.reason else verbs}"
-    return _ADVICE.get(rollout.state, "").format(id=rollout.number)
+    if rollout.state == states.BLOCKED:
+        return "mend the nodes, then: npufleet rollout retry; or resume to go on, or rollback"
+    if rollout.state == states.FAILED:
+        again = "; npufleet rollout retry takes the failed nodes once more" if failed else ""
+        return f"npufleet rollout history {rollout.number} tells every step{again}"
+    return ""
 
 
 def plan(document: dict[str, Any]) -> RenderableType:

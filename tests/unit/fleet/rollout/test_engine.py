@@ -76,6 +76,12 @@ def test_auto_revert_takes_back_what_was_changed_and_nothing_else(world: World) 
     assert cordoned(world) == {}
 
 
+def test_way_back_is_proven_on_the_failed_node_alone(world: World) -> None:
+    world.nodes["n2"].sick_on = "new"
+    world.begin(auto_revert=True, max_parallel=4)
+    assert [names for _, names, _ in world.runs] == [["n1"], ["n2", "n3", "n4"], ["n2"], ["n1", "n3", "n4"]]
+
+
 def test_without_a_stable_revision_nothing_is_reverted(world: World) -> None:
     world.nodes["n4"].sick_on = "inventory"
     world.nodes["n1"].sick_on = "new"
