@@ -74,7 +74,8 @@ def _judge(seen: Seen, waived: Sequence[str]) -> tuple[str, str]:
     if seen.health.state not in api.HEALTH_STATES:
         return DUNNO, f"its agent tells a state that is not known here: {seen.health.state}"
     if seen.health.state == api.UNKNOWN and not waived_one:
-        return DUNNO, "its agent does not know its own state"
+        unknown = next((f": {part.name}: {part.reason}" for part in parts if part.state == api.UNKNOWN), "")
+        return DUNNO, f"its agent does not know its own state{unknown}"
     if seen.npus.observed_at is None:
         return DUNNO, "its agent has not looked at the NPUs yet"
     if not seen.health.ready and not seen.cordons.cordoned and not waived_one:
