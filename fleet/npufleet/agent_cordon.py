@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from npu_agent import api
 from npufleet.agent_client import AgentClient
+from npufleet.agent_errors import RefusedError
 
 
 def operator() -> str:
@@ -31,6 +32,15 @@ def uncordon(client: AgentClient, owner: str, npus: Sequence[int] = (), *, force
     for query in [{**asked, "npu": str(npu)} for npu in npus] or [asked]:
         found = client.operate(api.Cordons, "DELETE", f"/v1/cordon?{urlencode(query)}")
     return found
+
+
+def lift(client: AgentClient, owner: str) -> None:
+    """Lift the owner's mark and end its drain; that it is gone already, alone or beside another's, is fine."""
+    try:
+        uncordon(client, owner)
+    except RefusedError as error:
+        if error.document.code != api.CODE_CORDON_OWNER:
+            raise
 
 
 def drain(client: AgentClient, owner: str, reason: str, mode: str, deadline_s: int | None) -> api.Drain:

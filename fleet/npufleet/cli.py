@@ -47,6 +47,7 @@ VERBS = {
     "preflight": Verb("Check the nodes and change nothing.", "Prepare"),
     "prepare": Verb("Take the nodes from bare to ready (site.yml).", "Prepare"),
     "verify": Verb("Tell what differs on the nodes from what the inventory says.", "Prepare"),
+    "rollout": Verb("Bring a revision to the fleet, batch by batch, as fast as its health allows.", "Prepare"),
     "collect": Verb("Gather logs and facts for a support ticket in one file.", "Prepare"),
     "lab": Verb("Nodes on this machine, to try and rehearse on.", "Rehearse", answers=False),
 }
