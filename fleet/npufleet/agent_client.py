@@ -17,7 +17,7 @@ from urllib3.exceptions import HTTPError
 
 from npu_agent import api, api_events
 from npufleet import wire
-from npufleet.agent_errors import GarbageError, from_answer, from_transport
+from npufleet.agent_errors import GarbageError, RefusedError, from_answer, from_transport
 from npufleet.inventory import Node
 from npufleet.pki import Credentials
 from npufleet.tls import NodeAdapter
@@ -53,6 +53,7 @@ class AgentClient:
         self.node = node
         self._tokens = tokens
         self._timeouts = timeouts or Timeouts()
+        self._without_overview = False
         self._session = requests.Session()
         # Neither a proxy nor ~/.netrc has a place between this machine and its nodes.
         self._session.trust_env = False
@@ -66,6 +67,17 @@ class AgentClient:
 
     def npus(self) -> api.NpuReport:
         return self._read(api.NpuReport, self._get("/v1/npus"))
+
+    def overview(self) -> api.Overview:
+        """Everything that a sweep asks for, of one moment; an agent that is too old for it is asked bit by bit."""
+        if not self._without_overview:
+            try:
+                return self._read(api.Overview, self._get("/v1/overview"))
+            except RefusedError as refusal:
+                if refusal.document.status != 404:
+                    raise
+                self._without_overview = True
+        return api.Overview(self.node_facts(), self.health(), self.npus(), self.workloads())
 
     def events(self, after: int = 0) -> api_events.EventPage:
         """What happened on the node after an event's number; go on with the page's `next`."""

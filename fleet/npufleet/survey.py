@@ -72,7 +72,8 @@ class NodeStatus:
 
 def inquire(client: AgentClient) -> Facts:
     """Ask one agent for everything that the overview shows."""
-    return Facts(client.node_facts(), client.health(), client.npus(), client.workloads())
+    told = client.overview()
+    return Facts(told.node, told.health, told.npus, told.workloads)
 
 
 def take(fleet: Fleet) -> list[NodeStatus]:
