@@ -16,7 +16,7 @@ from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
 from npu_agent import api, api_events
-from npufleet import wire
+from npufleet import event_stream, wire
 from npufleet.agent_errors import GarbageError, RefusedError, from_answer, from_transport
 from npufleet.inventory import Node
 from npufleet.pki import Credentials
@@ -26,6 +26,8 @@ from npufleet.tls import NodeAdapter
 MAX_ANSWER = 16 * 1024 * 1024
 # Creating or stopping a container may take long on a busy engine.
 SLOW_S = 120.0
+# A follower hears something every 15 s, if only a sign of life; after this it takes the node for gone.
+SILENCE_S = 45.0
 
 T = TypeVar("T", bound=api.Wire)
 
@@ -79,9 +81,24 @@ class AgentClient:
                 self._without_overview = True
         return api.Overview(self.node_facts(), self.health(), self.npus(), self.workloads())
 
-    def events(self, after: int = 0) -> api_events.EventPage:
+    def events(self, after: int = 0, limit: int | None = None) -> api_events.EventPage:
         """What happened on the node after an event's number; go on with the page's `next`."""
-        return self._read(api_events.EventPage, self._get(f"/v1/events?after={after}"))
+        query = f"after={after}" + (f"&limit={limit}" if limit else "")
+        return self._read(api_events.EventPage, self._get(f"/v1/events?{query}"))
+
+    def follow_events(self, after: int) -> Iterator[api_events.Event | None]:
+        """Pass on what happens after a number; None is a sign of life, and an event numbered 0 tells of a gap."""
+        with self._open("GET", f"/v1/events?after={after}&follow=1", api.SCOPE_VIEW, limit_s=SILENCE_S) as response:
+            try:
+                for kind, text in event_stream.messages(response.raw):
+                    if kind is None:
+                        yield None
+                    elif kind == "gap":
+                        yield api_events.Event(0, "", api_events.LOST, "history", "events are missing here")
+                    else:
+                        yield self._read(api_events.Event, self._json(text))
+            except (requests.RequestException, HTTPError, OSError) as error:
+                raise from_transport(self.node, error) from None
 
     def fault(self, code: str) -> api_events.FaultInfo:
         return self._read(api_events.FaultInfo, self._get(f"/v1/faults/{quote(code, safe='')}"))

@@ -67,6 +67,12 @@ class Inventory:
         )
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What the site wants everybody to read who looks at it: its variable fleet_notice."""
+        said = (node.variables.get("fleet_notice") for node in self.nodes)
+        return tuple(dict.fromkeys(str(notice) for notice in said if notice))
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(node.name for node in self.nodes)
 
@@ -76,24 +82,34 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
-def load(source: Path, environment: Mapping[str, str]) -> Inventory:
+def load(source: Path, environment: Mapping[str, str], limit: str | None = None) -> Inventory:
     """Let Ansible read the inventory: its public command, because its Python modules are nobody's interface.
 
     Measured on 2 cores: 0.41 s for 8 nodes and 0.70 s for 1,000, against 0.32 s and 0.55 s with the modules imported.
     """
+    return parse(read_document(source, environment, limit), source)
+
+
+def read_document(source: Path, environment: Mapping[str, str], limit: str | None = None) -> dict[str, Any]:
+    """What `ansible-inventory --list` prints, of all hosts or of those that a host pattern names."""
     strict = {
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORCE_COLOR": "0",
     }
-    command = ["ansible-inventory", "-i", str(source), "--list"]
+    command = ["ansible-inventory", "-i", str(source), "--list", *(["--limit", limit] if limit else [])]
     output = run.capture(command, environment={**environment, **strict}, timeout_s=READ_TIMEOUT_S)
     if output.code != 0:
         raise InventoryError(
             f"Ansible cannot read the inventory {source}: {cause_of(output.stderr)}",
             remedy=f"Correct it; `ansible-inventory -i {source} --list` tells the whole story.",
         )
-    return parse(json.loads(output.stdout), source)
+    document: dict[str, Any] = json.loads(output.stdout)
+    if limit and GROUP in document and not _members(document, GROUP):
+        raise UsageError(
+            f"No node of {source} is named by {limit}.", code="limit-empty", remedy="See the names with npufleet inventory list."
+        )
+    return document
 
 
 def cause_of(stderr: str) -> str:

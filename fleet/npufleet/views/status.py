@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from npu_agent import api
-from npufleet import survey
+from npufleet import rollup, survey
 from npufleet.survey import NodeStatus, Summary
 from npufleet.views import marks
 from npufleet.views.rows import Column, Row, Rows
@@ -31,9 +31,41 @@ COLUMNS = (
 _WORDS = {survey.NOT_READY: "not ready"}
 
 
-def overview(statuses: Sequence[NodeStatus], summary: Summary) -> RenderableType:
-    table = Rows(COLUMNS, lambda plain: [_row(status, plain) for status in statuses], note_indent=4)
-    return Group(table, Text(), _summary_line(summary))
+def overview(
+    statuses: Sequence[NodeStatus], summary: Summary, *, everything: bool = True, notices: Sequence[str] = ()
+) -> RenderableType:
+    folded = rollup.fold(statuses, everything=everything)
+    table = Rows(COLUMNS, lambda plain: _rows(folded, plain), note_indent=4)
+    told = [Text(f"  {marks.clean(notice)}", style="bold yellow") for notice in notices]
+    return Group(*told, table, Text(), _summary_line(summary))
+
+
+def _rows(folded: rollup.Folded, plain: bool) -> list[Row]:
+    rows = [_row(status, plain) for status in folded.worst]
+    if folded.left_out:
+        more = Text(f"and {folded.left_out} more that are not fine: npufleet status --all", style="bold")
+        rows[-1] = Row(rows[-1].cells, (*rows[-1].notes, more))
+    return rows + [_group_row(group, plain) for group in folded.groups]
+
+
+def _group_row(group: rollup.Group, plain: bool) -> Row:
+    """One line for all nodes of a group that are fine; a version stands there only if it is that of all of them."""
+    count = len(group.nodes)
+    seen = [status.facts.node for status in group.nodes if status.facts]
+    versions = [{node.chip for node in seen}, {node.driver_version for node in seen}, {node.agent_version for node in seen}]
+    npus = [npu for status in group.nodes for npu in status.npus]
+    free = sum(len(status.free) for status in group.nodes)
+    running = sum(len(status.running) for status in group.nodes)
+    return Row(
+        cells=(
+            Text.assemble(marks.OK.text(ascii_only=plain), " ", (marks.clean(group.name), "bold")),
+            Text(f"{count} ready" if count == group.of else f"{count} of {group.of} ready", style="green"),
+            Text(marks.counted(len(npus), "NPU")),
+            Text(f"{free}/{len(npus)}", style="" if free else "dim"),
+            *(Text(marks.clean(next(iter(found)) or "?")) if len(found) == 1 else Text("mixed") for found in versions),
+            Text(marks.counted(running, "workload") if running else ""),
+        )
+    )
 
 
 def _row(status: NodeStatus, plain: bool) -> Row:
