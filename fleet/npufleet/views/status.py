@@ -69,18 +69,24 @@ def _group_row(group: rollup.Group, plain: bool) -> Row:
 
 
 def _row(status: NodeStatus, plain: bool) -> Row:
-    mark = _mark(status)
-    facts = status.facts
     return Row(
         cells=(
-            Text.assemble(mark.text(ascii_only=plain), " ", (marks.clean(status.node.name), "bold")),
-            Text(_WORDS.get(status.state, status.state), style=mark.style),
-            npu_cells(status.npus, plain) if facts else Text("-", style="dim"),
-            _free(status),
-            *_versions(facts.node if facts else None),
+            *head_cells(status, plain),
+            *_versions(status.facts.node if status.facts else None),
             Text(", ".join(marks.clean(name) for name in status.running)),
         ),
         notes=_notes(status, plain),
+    )
+
+
+def head_cells(status: NodeStatus, plain: bool) -> tuple[Text, Text, Text, Text]:
+    """Name, state, a sign for each NPU, and how many are free."""
+    mark = _mark(status)
+    return (
+        Text.assemble(mark.text(ascii_only=plain), " ", (marks.clean(status.node.name), "bold")),
+        Text(_WORDS.get(status.state, status.state), style=mark.style),
+        npu_cells(status.npus, plain) if status.facts else Text("-", style="dim"),
+        _free(status),
     )
 
 
@@ -137,6 +143,10 @@ def _summary_line(summary: Summary) -> Text:
     if summary.unseen:
         line.append(f" ({marks.counted(summary.unseen, 'node')} not seen)", style="dim")
     return line
+
+
+def summary_lines(summary: Summary) -> list[Text]:
+    return list(_summary_line(summary).split())
 
 
 _STYLES = {survey.READY: "green", survey.FREE: "green", survey.HELD: "blue", survey.NOT_READY: "red"}
