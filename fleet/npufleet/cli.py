@@ -77,7 +77,8 @@ def load_verb(name: str) -> Any:
         ) from error
     command.name = name
     if VERBS[name].answers:
-        command.params.append(_common_options()["as_json"])
+        for one in (command, *getattr(command, "commands", {}).values()):
+            one.params.append(_common_options()["as_json"])
     return command
 
 

@@ -105,7 +105,7 @@ def read_document(source: Path, environment: Mapping[str, str], limit: str | Non
             remedy=f"Correct it; `ansible-inventory -i {source} --list` tells the whole story.",
         )
     document: dict[str, Any] = json.loads(output.stdout)
-    if limit and GROUP in document and not _members(document, GROUP):
+    if limit and GROUP in document and not hosts_of(document, GROUP):
         raise UsageError(
             f"No node of {source} is named by {limit}.", code="limit-empty", remedy="See the names with npufleet inventory list."
         )
@@ -130,7 +130,7 @@ def parse(document: Mapping[str, Any], source: Path) -> Inventory:
             code="group-missing",
             remedy=f"Put the NPU servers into a group named {GROUP}; inventory/sample shows how.",
         )
-    names = list(dict.fromkeys(_members(document, GROUP)))
+    names = list(dict.fromkeys(hosts_of(document, GROUP)))
     if not names:
         raise InventoryError(
             f"The group {GROUP} of {source} has no hosts.",
@@ -147,12 +147,12 @@ def _other_groups(document: Mapping[str, Any]) -> str:
     return f", only {', '.join(others)}" if others else ""
 
 
-def _members(document: Mapping[str, Any], group: str, seen: frozenset[str] = frozenset()) -> list[str]:
+def hosts_of(document: Mapping[str, Any], group: str, seen: frozenset[str] = frozenset()) -> list[str]:
     """The hosts of a group and of the groups below it, in the inventory's order."""
     if group in seen:
         return []
     entry = document.get(group, {})
-    below = [host for child in entry.get("children", []) for host in _members(document, child, seen | {group})]
+    below = [host for child in entry.get("children", []) for host in hosts_of(document, child, seen | {group})]
     return [*entry.get("hosts", []), *below]
 
 
@@ -160,7 +160,7 @@ def _groups_by_host(document: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     groups: dict[str, list[str]] = {}
     for group in document:
         if group not in {"_meta", "all", "ungrouped"}:
-            for host in dict.fromkeys(_members(document, group)):
+            for host in dict.fromkeys(hosts_of(document, group)):
                 groups.setdefault(host, []).append(group)
     return {host: tuple(sorted(names)) for host, names in groups.items()}
 

@@ -44,6 +44,7 @@ class Authority:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         (folder / "ca.crt").write_bytes(self._signed(_NAME, self.key.public_key(), names=()).public_bytes(_PEM))
+        (folder / "fleet.secret").touch(mode=0o600)
         (folder / "fleet.secret").write_text(self.secret + "\n", encoding="utf-8")
 
     def issue(self, folder: Path, key: ec.EllipticCurvePrivateKey, name: str, address: str) -> Path:
