@@ -153,7 +153,8 @@ class AgentClient:
         self, method: str, path: str, scope: str, *, body: Any = None, limit_s: float = SLOW_S, endless: bool = False
     ) -> requests.Response:
         """Send a request and look at the status; the body is still to be read."""
-        timeout = (self._timeouts.connect_s, None if endless else limit_s)
+        connect_s = self._timeouts.connect_s
+        timeout: tuple[float, float] | tuple[float, None] = (connect_s, None) if endless else (connect_s, limit_s)
         try:
             request = self._prepare(method, path, scope, body)
             response = self._adapter.send(request, stream=True, timeout=timeout, verify=True)

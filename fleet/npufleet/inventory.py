@@ -107,7 +107,9 @@ def read_document(source: Path, environment: Mapping[str, str], limit: str | Non
     document: dict[str, Any] = json.loads(output.stdout)
     if limit and GROUP in document and not hosts_of(document, GROUP):
         raise UsageError(
-            f"No node of {source} is named by {limit}.", code="limit-empty", remedy="See the names with npufleet inventory list."
+            f"No node of {source} is named by {limit}.",
+            code="limit-empty",
+            remedy="See the names with npufleet inventory list.",
         )
     return document
 

@@ -127,7 +127,11 @@ def _of_type(source: Source, name: str, nodes: Sequence[str]) -> Iterator[Findin
 
 def _fits(value: Any, kind: str) -> bool:
     """As Ansible would convert it; a template is not known before the playbook runs."""
-    if value is None or (isinstance(value, str) and "{{" in value) or (isinstance(value, dict) and "__ansible_vault" in value):
+    if (
+        value is None
+        or (isinstance(value, str) and "{{" in value)
+        or (isinstance(value, dict) and "__ansible_vault" in value)
+    ):
         return True
     if kind == "int":
         return isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"-?\d+", value.strip()) is not None)
@@ -155,7 +159,11 @@ def _ports(source: Source) -> Iterator[Finding]:
         bad = {node: value for node, value in values.items() if "{{" not in value and not _is_port(value)}
         if bad:
             yield Finding(
-                ERROR, "port", f"{name} is no port: {_some(sorted(set(bad.values())))}.", "Set it to 1-65535.", tuple(bad)
+                ERROR,
+                "port",
+                f"{name} is no port: {_some(sorted(set(bad.values())))}.",
+                "Set it to 1-65535.",
+                tuple(bad),
             )
 
 
@@ -218,7 +226,9 @@ def _pki(source: Source) -> Iterator[Finding]:
     for name in ("fleet.secret", "ca.key"):
         path = pki / name
         if path.is_file() and path.stat().st_mode & 0o077:
-            yield Finding(ERROR, "pki-open", f"Others can read {path}.", f"chmod 600 {path}; then make new ones if they may have.")
+            yield Finding(
+                ERROR, "pki-open", f"Others can read {path}.", f"chmod 600 {path}; then make new ones if they may have."
+            )
 
 
 def _host_keys(source: Source) -> Iterator[Finding]:
@@ -243,7 +253,9 @@ def _host_keys(source: Source) -> Iterator[Finding]:
 def _places(folder: Path, name: str) -> str:
     """Where a variable is written, as far as a look into the files tells."""
     word = re.compile(rf"^\s*[\"']?{re.escape(name)}[\"']?\s*[:=]|\b{re.escape(name)}=", re.MULTILINE)
-    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in {"", ".yml", ".yaml", ".ini"}):
+    for path in sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.suffix in {"", ".yml", ".yaml", ".ini"}
+    ):
         if {"pki", "runs"} & set(path.relative_to(folder).parts):
             continue
         text = path.read_text(encoding="utf-8", errors="replace")

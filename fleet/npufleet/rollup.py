@@ -51,7 +51,9 @@ def _groups(statuses: Sequence[NodeStatus], fine: Sequence[NodeStatus]) -> list[
     found: dict[str, list[NodeStatus]] = {}
     for status in fine:
         found.setdefault(_home(status, sizes), []).append(status)
-    return [Group(name, tuple(nodes), of[name]) for name, nodes in sorted(found.items(), key=lambda g: survey.natural(g[0]))]
+    return [
+        Group(name, tuple(nodes), of[name]) for name, nodes in sorted(found.items(), key=lambda g: survey.natural(g[0]))
+    ]
 
 
 def _home(status: NodeStatus, sizes: Counter[str]) -> str:

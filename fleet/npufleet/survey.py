@@ -76,9 +76,17 @@ def inquire(client: AgentClient) -> Facts:
     return Facts(told.node, told.health, told.npus, told.workloads)
 
 
-def take(fleet: Fleet) -> list[NodeStatus]:
+def inquire_once(client: AgentClient) -> Facts:
+    """The same, and hang up: in a large fleet the open connections are most of the memory."""
+    try:
+        return inquire(client)
+    finally:
+        client.close()
+
+
+def take(fleet: Fleet, *, once: bool = False) -> list[NodeStatus]:
     """Ask every node; worst first, and in the inventory's natural order where equal."""
-    return sorted((judge(answer) for answer in fleet.ask(inquire)), key=rank)
+    return sorted((judge(answer) for answer in fleet.ask(inquire_once if once else inquire)), key=rank)
 
 
 def rank(status: NodeStatus) -> tuple[int, list[tuple[int, str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -16,6 +17,9 @@ W = TypeVar("W", bound=api.Wire)
 _Reader = Callable[[Any, str], Any]
 
 
+_ALIKE = 32
+
+
 class WireError(Exception):
     """The document is not what the API promises; the text says where."""
 
@@ -23,7 +27,8 @@ class WireError(Exception):
 def read(wire: type[W], document: object) -> W:
     if not isinstance(document, Mapping):
         raise WireError(f"{wire.__name__} is not an object")
-    return typing.cast("W", _reader(wire)(document, wire.__name__))
+    hint: Any = wire
+    return typing.cast("W", _reader(hint)(document, wire.__name__))
 
 
 def read_list(wire: type[W], document: object, key: str) -> list[W]:
@@ -45,6 +50,8 @@ def _reader(hint: Any) -> _Reader:
         return _dict(_reader(arguments[1]))
     if isinstance(hint, type) and issubclass(hint, api.Wire):
         return _object(hint)
+    if hint is str:
+        return _text
     return _anything if hint is Any else _plain(hint)
 
 
@@ -93,6 +100,13 @@ def _object(wire: type) -> _Reader:
             raise WireError(f"{wire.__name__}: {error}") from None
 
     return read_fields
+
+
+def _text(value: Any, path: str) -> str:
+    """Keep one copy of what every node says alike: "healthy" comes ten thousand times in a sweep."""
+    if type(value) is not str:
+        raise _unlike(value, str, path)
+    return sys.intern(value) if len(value) < _ALIKE else value
 
 
 def _plain(kind: type) -> _Reader:

@@ -150,7 +150,9 @@ def swarm(
         list[str] | None, typer.Option("-f", "--fault", help='Such as "5% dead" or "sim-0003 npu=3"; may be repeated.')
     ] = None,
     name: Annotated[str, typer.Option(help="The inventory is inventory/NAME.")] = "swarm",
-    port: Annotated[int, typer.Option(min=1024, max=65535, help="The port of every node, each at its own address.")] = 17443,
+    port: Annotated[
+        int, typer.Option(min=1024, max=65535, help="The port of every node, each at its own address.")
+    ] = 17443,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Into how many processes the nodes are put.")] = 2,
     seed: Annotated[int, typer.Option(help="Chance, for faults that are given in percent.")] = 1,
 ) -> None:

@@ -32,7 +32,9 @@ def events(
     kind: Annotated[
         list[str] | None, typer.Option("-k", "--kind", help=f"Only these: {', '.join(api_events.KINDS)}.")
     ] = None,
-    last: Annotated[int, typer.Option("-n", "--last", min=0, max=10_000, help="So many, unless --since is given.")] = 50,
+    last: Annotated[
+        int, typer.Option("-n", "--last", min=0, max=10_000, help="So many, unless --since is given.")
+    ] = 50,
     limit: LimitOption = None,
     inventory: InventoryOption = None,
 ) -> Outcome:
@@ -62,7 +64,10 @@ def events(
 def _told(answers: Sequence[Answer[Kept]], last: int | None) -> list[Told]:
     pairs = [(answer.node.name, event) for answer in answers if answer.value for event in answer.value.events]
     ordered = feed.in_order(pairs)
-    return [Told(name, event) for name, event in (ordered if last is None else ordered[len(ordered) - last :] if last else [])]
+    return [
+        Told(name, event)
+        for name, event in (ordered if last is None else ordered[len(ordered) - last :] if last else [])
+    ]
 
 
 def _and_on(fleet: Fleet, answers: Sequence[Answer[Kept]], wanted: Filter, found: Sequence[Told]) -> Iterator[Told]:

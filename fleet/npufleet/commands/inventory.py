@@ -70,9 +70,7 @@ def show(
     """Show all that the inventory says of one node; what looks like a secret is left out."""
     found = open_inventory(inventory).node(node)
     told = {name: view.shown(name, value) for name, value in sorted(found.variables.items())}
-    return Result(
-        "inventory", data={**_to_dict(found), "variables": told}, view=lambda: view.detail(found, told)
-    )
+    return Result("inventory", data={**_to_dict(found), "variables": told}, view=lambda: view.detail(found, told))
 
 
 def _to_dict(node: Node) -> dict[str, Any]:
@@ -143,6 +141,4 @@ def _into(folder: Path) -> None:
 
 
 def _written(path: Path, nodes: int) -> Result:
-    return Result(
-        "inventory", data={"path": str(path), "nodes": nodes}, view=lambda: Text(f"{path}: {nodes} nodes")
-    )
+    return Result("inventory", data={"path": str(path), "nodes": nodes}, view=lambda: Text(f"{path}: {nodes} nodes"))

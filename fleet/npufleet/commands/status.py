@@ -32,7 +32,9 @@ class Format(enum.StrEnum):
 def status(
     inventory: InventoryOption = None,
     limit: LimitOption = None,
-    everything: Annotated[bool, typer.Option("-a", "--all", help="A line for every node, also in a large fleet.")] = False,
+    everything: Annotated[
+        bool, typer.Option("-a", "--all", help="A line for every node, also in a large fleet.")
+    ] = False,
     output: Annotated[Format, typer.Option("-o", "--output", help="A table, or lines for scripts.")] = Format.TABLE,
     watch: Annotated[
         float | None, typer.Option("-w", "--watch", min=0.5, help="Renew every so many seconds.", show_default=False)
@@ -50,10 +52,8 @@ def status(
     return look(fleet, everything=everything, output=output)
 
 
-def look(
-    fleet: Fleet, *, with_time: bool = False, everything: bool = False, output: Format = Format.TABLE
-) -> Result:
-    statuses = survey.take(fleet)
+def look(fleet: Fleet, *, with_time: bool = False, everything: bool = False, output: Format = Format.TABLE) -> Result:
+    statuses = survey.take(fleet, once=not with_time)
     summary = survey.summarize(statuses)
     notices = fleet.inventory.notices
 

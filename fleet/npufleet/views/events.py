@@ -10,7 +10,12 @@ from npu_agent import api, api_events
 from npufleet.feed import Told
 from npufleet.views import marks, times
 
-_STYLES = {api_events.CORDON: "yellow", api_events.WORKLOAD: "blue", api_events.LEASE: "dim", api_events.LOST: "magenta"}
+_STYLES = {
+    api_events.CORDON: "yellow",
+    api_events.WORKLOAD: "blue",
+    api_events.LEASE: "dim",
+    api_events.LOST: "magenta",
+}
 
 
 def line(told: Told, width: int = 0) -> Text:

@@ -44,7 +44,11 @@ def _finding(finding: Finding, plain: bool) -> list[Text]:
 
 
 def listing(nodes: Sequence[Node]) -> RenderableType:
-    return Group(Rows(COLUMNS, lambda _plain: [_row(node) for node in nodes]), Text(), Text(f"  {marks.counted(len(nodes), 'node')}"))
+    return Group(
+        Rows(COLUMNS, lambda _plain: [_row(node) for node in nodes]),
+        Text(),
+        Text(f"  {marks.counted(len(nodes), 'node')}"),
+    )
 
 
 def _row(node: Node) -> Row:
@@ -69,7 +73,10 @@ def detail(node: Node, told: Mapping[str, Any]) -> RenderableType:
     lines = [Text(marks.clean(node.name), style="bold")]
     lines += [Text.assemble((f"  {name:<8}", "dim"), marks.clean(value)) for name, value in facts.items()]
     lines.append(Text())
-    lines += [Text.assemble((f"  {marks.clean(name)}: ", "dim"), marks.clean(as_json(value).strip())) for name, value in told.items()]
+    lines += [
+        Text.assemble((f"  {marks.clean(name)}: ", "dim"), marks.clean(as_json(value).strip()))
+        for name, value in told.items()
+    ]
     return Group(*lines)
 
 
@@ -83,4 +90,6 @@ def shown(name: str, value: Any) -> Any:
 
 
 def as_json(value: Any) -> str:
-    return json.dumps(value, indent=2 if isinstance(value, list) and value and isinstance(value[0], dict) else None) + "\n"
+    return (
+        json.dumps(value, indent=2 if isinstance(value, list) and value and isinstance(value[0], dict) else None) + "\n"
+    )

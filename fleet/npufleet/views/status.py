@@ -52,7 +52,8 @@ def _group_row(group: rollup.Group, plain: bool) -> Row:
     """One line for all nodes of a group that are fine; a version stands there only if it is that of all of them."""
     count = len(group.nodes)
     seen = [status.facts.node for status in group.nodes if status.facts]
-    versions = [{node.chip for node in seen}, {node.driver_version for node in seen}, {node.agent_version for node in seen}]
+    chips = {node.chip for node in seen}
+    drivers, agents = {node.driver_version for node in seen}, {node.agent_version for node in seen}
     npus = [npu for status in group.nodes for npu in status.npus]
     free = sum(len(status.free) for status in group.nodes)
     running = sum(len(status.running) for status in group.nodes)
@@ -62,7 +63,7 @@ def _group_row(group: rollup.Group, plain: bool) -> Row:
             Text(f"{count} ready" if count == group.of else f"{count} of {group.of} ready", style="green"),
             Text(marks.counted(len(npus), "NPU")),
             Text(f"{free}/{len(npus)}", style="" if free else "dim"),
-            *(Text(marks.clean(next(iter(found)) or "?")) if len(found) == 1 else Text("mixed") for found in versions),
+            *(_common(found) for found in (chips, drivers, agents)),
             Text(marks.counted(running, "workload") if running else ""),
         )
     )
@@ -77,6 +78,13 @@ def _row(status: NodeStatus, plain: bool) -> Row:
         ),
         notes=_notes(status, plain),
     )
+
+
+def _common(found: set[str] | set[str | None]) -> Text:
+    if len(found) != 1:
+        return Text("mixed", style="yellow")
+    value = next(iter(found))
+    return Text(marks.clean(value)) if value else marks.DUNNO.text()
 
 
 def head_cells(status: NodeStatus, plain: bool) -> tuple[Text, Text, Text, Text]:

@@ -68,7 +68,9 @@ def _headline(seen: Seen, screen: Screenful, shown: int) -> Text:
 
 def _keys(screen: Screenful, first: int, last: int, total: int) -> RenderableType:
     if screen.typing:
-        return _one_line(Text(f"  filter: {marks.clean(screen.filter)}_   enter keeps it, escape ends it", style="cyan"))
+        return _one_line(
+            Text(f"  filter: {marks.clean(screen.filter)}_   enter keeps it, escape ends it", style="cyan")
+        )
     where = f"{first + 1}-{last} of {total}" if total else "nothing matches"
     return _one_line(Text(f"  {where}   {top.HELP}", style="dim"))
 

@@ -12,8 +12,9 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing.context import SpawnProcess
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def _processes(wanted: Wanted, folder: Path, names: list[str]) -> Iterator[None]
     authority = Authority.make()
     authority.write(folder / "pki")
     context = multiprocessing.get_context("spawn")
-    started: dict[Any, SpawnProcess] = {}
+    started: dict[Connection, SpawnProcess] = {}
     try:
         for first in range(wanted.processes):
             share = _share(wanted, folder, authority, names, first)
@@ -120,15 +121,15 @@ def _work(share: dict[str, Any], ready: Any) -> None:
     worker.main(worker.Share(**share), ready)
 
 
-def _await(started: dict[Any, SpawnProcess]) -> None:
+def _await(started: dict[Connection, SpawnProcess]) -> None:
     waiting = set(started)
     while waiting:
         found = wait_for(waiting, START_TIMEOUT_S)
         if not found:
             raise LabError(f"The fleet did not start within {START_TIMEOUT_S:.0f} s.", "Take fewer nodes.")
-        for connection in found:
+        for connection in waiting & set(found):
             try:
-                said = connection.recv()  # type: ignore[union-attr]  # a pipe of ours, all of them
+                said = connection.recv()
             except EOFError:
                 raise LabError("A process of the fleet ended while it started.", "See what it said above.") from None
             if said:
@@ -170,7 +171,9 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise LabError(f"The simulated fleet {folder.name} runs already.", "End it, or choose another --name.") from None
+        raise LabError(
+            f"The simulated fleet {folder.name} runs already.", "End it, or choose another --name."
+        ) from None
     else:
         try:
             yield

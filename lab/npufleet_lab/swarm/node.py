@@ -167,7 +167,12 @@ class SimulatedNode:
 
     def _npu(self, number: int) -> api.Npu:
         found = api.Npu(
-            number, card=number, chip=0, name="910B3", device=f"/dev/davinci{number}", bus_id=f"0000:{number + 1:02X}:00.0"
+            number,
+            card=number,
+            chip=0,
+            name="910B3",
+            device=f"/dev/davinci{number}",
+            bus_id=f"0000:{number + 1:02X}:00.0",
         )
         if self.setting.unknown:
             return replace(found, state=api.UNKNOWN, reason="npu-smi did not answer in time", action="check-driver")

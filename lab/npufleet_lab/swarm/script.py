@@ -47,7 +47,8 @@ def parse(words: Iterable[str], base: Setting | None = None) -> Setting:
     for word in words:
         name, _, value = word.partition("=")
         if word in _PLAIN:
-            setting = replace(setting, **{word: True})
+            plain: dict[str, Any] = {word: True}
+            setting = replace(setting, **plain)
         elif word != "heal":
             setting = replace(setting, **_valued(word, name, value, setting))
     return setting

@@ -58,7 +58,7 @@ class Listener:
             self.server.close()
             self.server = None
             for connection in list(self.state.connections):
-                connection.transport.abort()  # type: ignore[union-attr]  # h11's protocol has one while it is connected
+                connection.transport.abort()
         elif not self.node.setting.dead and self.server is None:
             listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,7 +9,16 @@ from npu_agent import api
 from npufleet import survey
 from npufleet.result import Exit
 from npufleet.testing import MemoryAgent, Reply
-from unit.fleet.samples import make_facts, make_fleet, make_npu, make_npus, make_workload, problem, replies_of, sick_facts
+from unit.fleet.samples import (
+    make_facts,
+    make_fleet,
+    make_npu,
+    make_npus,
+    make_workload,
+    problem,
+    replies_of,
+    sick_facts,
+)
 
 
 def only(answer: Any) -> survey.NodeStatus:
