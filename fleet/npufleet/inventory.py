@@ -105,7 +105,7 @@ def read_document(source: Path, environment: Mapping[str, str], limit: str | Non
             remedy=f"Correct it; `ansible-inventory -i {source} --list` tells the whole story.",
         )
     document: dict[str, Any] = json.loads(output.stdout)
-    if limit and GROUP in document and not hosts_of(document, GROUP):
+    if limit and not hosts_of(document, GROUP):
         raise UsageError(
             f"No node of {source} is named by {limit}.",
             code="limit-empty",

@@ -38,7 +38,7 @@ def events(
     limit: LimitOption = None,
     inventory: InventoryOption = None,
 ) -> Outcome:
-    """Show what happened on the nodes, in the order of time. With --json every event is a line of its own.
+    """Show what happened on all nodes, and what happens now. With --json every event is a line of its own.
 
     Times are those of each node's own clock.
 

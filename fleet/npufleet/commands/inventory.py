@@ -23,13 +23,13 @@ app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()
-def _inventory() -> None:
+def _inventory(inventory: InventoryOption = None) -> None:
     """Check the inventory, show it, and tell Prometheus of it."""
 
 
 @app.command()
 def check(inventory: InventoryOption = None) -> Outcome:
-    """Find what Ansible takes in silence: misspelt variables, nodes twice, files that are never read.
+    """Check the inventory: misspelt variables, nodes twice, files that are never read.
 
     Exit codes: 0 nothing, or only warnings; 1 errors.
     """

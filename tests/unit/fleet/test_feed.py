@@ -18,7 +18,9 @@ from unit.fleet.samples import make_fleet
 
 
 def event(seq: int, kind: str = "ready", minute: int | None = None) -> Event:
-    at = f"2026-01-02T{(seq if minute is None else minute) // 60:02d}:{(seq if minute is None else minute) % 60:02d}:00Z"
+    at = (
+        f"2026-01-02T{(seq if minute is None else minute) // 60:02d}:{(seq if minute is None else minute) % 60:02d}:00Z"
+    )
     return Event(seq, at, kind, "node", f"event {seq}")
 
 

@@ -20,7 +20,12 @@ def hashed(name: str) -> str:
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "known_hosts"
     lines = ["# c", "", "n-1,10.0.0.1 ssh-ed25519 AAAA", f"{hashed('n-2')} ssh-ed25519 AAAA", "*.lan ssh-rsa AAAA"]
-    lines += ["[n-3]:2222 ssh-ed25519 AAAA", "@revoked n-4 ssh-ed25519 AAAA", "@cert-authority n-5 ssh-rsa AAAA", "n-6 x"]
+    lines += [
+        "[n-3]:2222 ssh-ed25519 AAAA",
+        "@revoked n-4 ssh-ed25519 AAAA",
+        "@cert-authority n-5 ssh-rsa AAAA",
+        "n-6 x",
+    ]
     path.write_text("\n".join(lines))
     return path
 
