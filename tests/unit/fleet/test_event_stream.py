@@ -9,7 +9,7 @@ from npufleet.errors import AgentError
 
 
 def read(text: bytes) -> list[tuple[str | None, bytes]]:
-    return list(event_stream.messages(io.BufferedReader(io.BytesIO(text))))  # type: ignore[arg-type]  # BytesIO is raw enough
+    return list(event_stream.messages(io.BufferedReader(io.BytesIO(text))))
 
 
 def test_messages_and_signs_of_life() -> None:

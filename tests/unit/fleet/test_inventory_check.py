@@ -74,7 +74,7 @@ def test_values_that_cannot_work(folder: Path, variables: dict[str, Any], code: 
 
 
 def test_two_names_of_one_server(folder: Path) -> None:
-    same = {"n-1": {"ansible_host": "127.0.0.1"}, "n-2": {"ansible_host": "127.0.0.1"}}
+    same: dict[str, dict[str, Any]] = {"n-1": {"ansible_host": "127.0.0.1"}, "n-2": {"ansible_host": "127.0.0.1"}}
     found = check(folder, same)
     assert codes(found) == [("error", "address-twice")] * 2
     assert found[0].nodes == ("n-1", "n-2")

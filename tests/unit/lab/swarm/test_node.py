@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from npu_agent import api
@@ -60,7 +62,7 @@ def test_changes_are_events_and_another_version_is_a_start(simulated: SimulatedN
 
 def test_flapping(simulated: SimulatedNode, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(node.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     simulated._begun = 100.0
     simulated.set(Setting(flap_s=10.0))
     seen = []
