@@ -1,4 +1,4 @@
-"""A simulated fleet as its users meet it: real processes and TLS, the CLI against it, and a playbook that changes it."""
+"""A simulated fleet as its users meet it: real processes and TLS, the CLI, and a playbook that changes it."""
 
 from __future__ import annotations
 
