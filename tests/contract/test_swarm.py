@@ -21,7 +21,9 @@ from npufleet.wire import read
 from npufleet_lab.swarm import site
 from support.repo import ROOT
 
-NAME = "test-swarm"
+# Tests that run side by side have each a fleet of their own.
+NAME = f"test-swarm-{os.getpid()}"
+PORT = 20000 + os.getpid() % 10000
 FOLDER = ROOT / "inventory" / NAME
 BIN = Path(sys.executable).parent
 
@@ -37,7 +39,7 @@ def fault(*words: str) -> None:
 
 @pytest.fixture(scope="module")
 def swarm() -> Iterator[None]:
-    command = [str(BIN / "npufleet"), "lab", "swarm", "-n", "60", "--name", NAME, "--port", "17444"]
+    command = [str(BIN / "npufleet"), "lab", "swarm", "-n", "60", "--name", NAME, "--port", str(PORT)]
     command += ["-f", "sim-0003 npu=3", "-f", "sim-0005 dead"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
