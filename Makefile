@@ -72,6 +72,10 @@ lab-down: ## remove the simulated nodes, their volumes and the engine that was s
 bench: setup agent ## measure; prints the figures that the docs quote (BENCH="--minutes 60" for the long one)
 	@cd tests && ../$(BIN)/python -m bench.footprint $(BENCH)
 
+.PHONY: bench-sweep
+bench-sweep: setup ## measure a sweep over 1,000 and 5,000 simulated agents beside curl's parallel mode
+	@$(BIN)/python tests/bench/sweep.py
+
 .PHONY: bench-prepare
 bench-prepare: root setup agent build/bench-venv/done ## measure a no-change site.yml on 16 nodes beside Ansible's defaults, pyinfra and bare SSH
 	@$(BIN)/python tests/bench/prepare.py

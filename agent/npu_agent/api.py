@@ -325,6 +325,16 @@ class Workload(Wire):
 
 
 @dataclass(frozen=True)
+class Overview(Wire):
+    """What a sweep over the fleet asks of a node: one picture, of one moment."""
+
+    node: Node
+    health: HealthReport
+    npus: NpuReport
+    workloads: list[Workload] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class Cordon(Wire):
     """Somebody's mark that the node, or one NPU of it, gets no new work."""
 

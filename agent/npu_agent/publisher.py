@@ -97,6 +97,7 @@ class Publisher:
             observed_at=view.observed_at,
             observed_monotonic=view.observed_monotonic,
             complete=view.complete,
+            workloads=tuple(shown),
             metrics=metrics.render(whole, metrics_extra(npus, docker, shown, leases, view.trials)),
         )
 

@@ -16,8 +16,8 @@ from requests.adapters import BaseAdapter
 from urllib3.exceptions import HTTPError
 
 from npu_agent import api, api_events, api_plan
-from npufleet import wire
-from npufleet.agent_errors import GarbageError, from_answer, from_transport
+from npufleet import event_stream, wire
+from npufleet.agent_errors import GarbageError, RefusedError, from_answer, from_transport
 from npufleet.inventory import Node
 from npufleet.pki import Credentials
 from npufleet.tls import NodeAdapter
@@ -26,6 +26,8 @@ from npufleet.tls import NodeAdapter
 MAX_ANSWER = 16 * 1024 * 1024
 # Creating or stopping a container may take long on a busy engine.
 SLOW_S = 120.0
+# A follower hears something every 15 s, if only a sign of life; after this it takes the node for gone.
+SILENCE_S = 45.0
 
 T = TypeVar("T", bound=api.Wire)
 
@@ -53,10 +55,11 @@ class AgentClient:
         self.node = node
         self._tokens = tokens
         self._timeouts = timeouts or Timeouts()
-        self._session = requests.Session()
-        # Neither a proxy nor ~/.netrc has a place between this machine and its nodes.
-        self._session.trust_env = False
-        self._session.mount("https://", adapter)
+        self._without_overview = False
+        # The transport alone, without a session around it: neither a proxy nor ~/.netrc nor a cookie has a place
+        # between this machine and its nodes, and a session costs more than all the rest of a small request.
+        self._adapter = adapter
+        self._prepared: dict[str, requests.PreparedRequest] = {}
 
     def node_facts(self) -> api.Node:
         return self._read(api.Node, self._get("/v1/node"))
@@ -67,9 +70,35 @@ class AgentClient:
     def npus(self) -> api.NpuReport:
         return self._read(api.NpuReport, self._get("/v1/npus"))
 
-    def events(self, after: int = 0) -> api_events.EventPage:
+    def overview(self) -> api.Overview:
+        """Everything that a sweep asks for, of one moment; an agent that is too old for it is asked bit by bit."""
+        if not self._without_overview:
+            try:
+                return self._read(api.Overview, self._get("/v1/overview"))
+            except RefusedError as refusal:
+                if refusal.document.status != 404:
+                    raise
+                self._without_overview = True
+        return api.Overview(self.node_facts(), self.health(), self.npus(), self.workloads())
+
+    def events(self, after: int = 0, limit: int | None = None) -> api_events.EventPage:
         """What happened on the node after an event's number; go on with the page's `next`."""
-        return self._read(api_events.EventPage, self._get(f"/v1/events?after={after}"))
+        query = f"after={after}" + (f"&limit={limit}" if limit else "")
+        return self._read(api_events.EventPage, self._get(f"/v1/events?{query}"))
+
+    def follow_events(self, after: int) -> Iterator[api_events.Event | None]:
+        """Pass on what happens after a number; None is a sign of life, and an event numbered 0 tells of a gap."""
+        with self._open("GET", f"/v1/events?after={after}&follow=1", api.SCOPE_VIEW, limit_s=SILENCE_S) as response:
+            try:
+                for kind, text in event_stream.messages(response.raw):
+                    if kind is None:
+                        yield None
+                    elif kind == "gap":
+                        yield api_events.Event(0, "", api_events.LOST, "history", "events are missing here")
+                    else:
+                        yield self._read(api_events.Event, self._json(text))
+            except (requests.RequestException, HTTPError, OSError) as error:
+                raise from_transport(self.node, error) from None
 
     def fault(self, code: str) -> api_events.FaultInfo:
         return self._read(api_events.FaultInfo, self._get(f"/v1/faults/{quote(code, safe='')}"))
@@ -130,7 +159,7 @@ class AgentClient:
                 raise from_transport(self.node, error) from None
 
     def close(self) -> None:
-        self._session.close()
+        self._adapter.close()
 
     def _get(self, path: str) -> Any:
         return self._call("GET", path, scope=api.SCOPE_VIEW).document
@@ -144,19 +173,31 @@ class AgentClient:
         self, method: str, path: str, scope: str, *, body: Any = None, limit_s: float = SLOW_S, endless: bool = False
     ) -> requests.Response:
         """Send a request and look at the status; the body is still to be read."""
-        headers = {"Authorization": f"Bearer {self._tokens[scope]}", "Accept-Encoding": "identity"}
-        timeout = (self._timeouts.connect_s, None if endless else limit_s)
+        connect_s = self._timeouts.connect_s
+        timeout: tuple[float, float] | tuple[float, None] = (connect_s, None) if endless else (connect_s, limit_s)
         try:
-            response = self._session.request(
-                method, self.node.url + path, json=body, headers=headers,
-                timeout=timeout, stream=True, allow_redirects=False,
-            )  # fmt: skip
+            request = self._prepare(method, path, scope, body)
+            response = self._adapter.send(request, stream=True, timeout=timeout, verify=True)
         except (requests.RequestException, HTTPError, OSError) as error:
             raise from_transport(self.node, error) from None
         if response.status_code // 100 != 2:
             with response:
                 raise from_answer(self.node, response.status_code, self._loose_json(response, limit_s))
         return response
+
+    def _prepare(self, method: str, path: str, scope: str, body: Any) -> requests.PreparedRequest:
+        """What a sweep asks again and again is made once."""
+        if path in self._prepared and method == "GET":
+            return self._prepared[path]
+        headers = {
+            "Authorization": f"Bearer {self._tokens[scope]}",
+            "Accept-Encoding": "identity",
+            "User-Agent": "npufleet",
+        }
+        request = requests.Request(method, self.node.url + path, headers=headers, json=body).prepare()
+        if method == "GET" and "?" not in path:
+            self._prepared[path] = request
+        return request
 
     def _body(self, response: requests.Response, limit_s: float) -> bytes:
         """Read with an eye on clock and size: the time-out of a socket starts anew with every byte."""

@@ -19,7 +19,7 @@ from typer.main import get_command
 
 from npufleet.commands.options import InventoryOption
 from npufleet.errors import NpufleetError, ProjectError
-from npufleet.result import Exit, Failure, Lines, Outcome, Progress, Result, Watch
+from npufleet.result import Exit, Failure, Outcome, Result
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,9 @@ class Verb:
 VERBS = {
     "status": Verb("Show every node and its NPUs, worst first.", "See"),
     "health": Verb("Show what one node's agent knows about each of its parts.", "See"),
+    "top": Verb("Watch the fleet on the whole screen, live.", "See"),
+    "events": Verb("Show what happened on all nodes, and what happens now.", "See"),
+    "inventory": Verb("Check the inventory, show it, and tell Prometheus of it.", "See"),
     "run": Verb("Start a container on some NPUs.", "Run"),
     "ps": Verb("List the workloads of all nodes.", "Run"),
     "logs": Verb("Print what a workload printed.", "Run"),
@@ -87,7 +90,8 @@ def load_verb(name: str) -> Any:
         ) from error
     command.name = name
     if VERBS[name].answers:
-        command.params.append(_common_options()["as_json"])
+        for one in (command, *getattr(command, "commands", {}).values()):
+            one.params.append(_common_options()["as_json"])
     return command
 
 
@@ -133,7 +137,7 @@ def call(arguments: Sequence[str]) -> Outcome | int:
         return _usage(command, error)
     except typer.Abort:
         return Result(command, errors=(Failure("interrupted", "Stopped by the operator."),), exit_code=Exit.FAILED)
-    if isinstance(outcome, (Result, Progress, Watch, Lines)):
+    if isinstance(outcome, Outcome):
         return outcome
     return outcome if isinstance(outcome, int) else int(Exit.FINE)
 

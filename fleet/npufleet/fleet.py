@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,15 +37,31 @@ class Fleet:
         return sweep([self.client(name) for name in wanted], call)
 
 
-def open_inventory(given: Path | None, environ: Mapping[str, str] = os.environ) -> Inventory:
+def open_inventory(
+    given: Path | None, environ: Mapping[str, str] = os.environ, *, limit: str | None = None
+) -> Inventory:
     source = find_inventory(given, environ)
-    return inventories.load(source, ansible_environment(environ))
+    return inventories.load(source, ansible_environment(environ), limit)
 
 
 def open_fleet(
-    given: Path | None, *, timeouts: Timeouts | None = None, environ: Mapping[str, str] = os.environ
+    given: Path | None,
+    *,
+    timeouts: Timeouts | None = None,
+    environ: Mapping[str, str] = os.environ,
+    limit: str | None = None,
 ) -> Fleet:
-    inventory = open_inventory(given, environ)
+    inventory = open_inventory(given, environ, limit=limit)
+    _allow_connections(len(inventory.nodes))
     credentials = pki.load(inventory.folder, environ)
     context = tls.trust(credentials.ca)
     return Fleet(inventory, lambda node: connect(node, credentials, context, timeouts))
+
+
+def _allow_connections(nodes: int) -> None:
+    """Every node's connection stays open, and many a system gives a process 1,024 files unless it asks for more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = nodes * 2 + 256
+    if soft < wanted and soft != resource.RLIM_INFINITY:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

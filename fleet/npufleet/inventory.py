@@ -67,6 +67,12 @@ class Inventory:
         )
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What the site wants everybody to read who looks at it: its variable fleet_notice."""
+        said = (node.variables.get("fleet_notice") for node in self.nodes)
+        return tuple(dict.fromkeys(str(notice) for notice in said if notice))
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(node.name for node in self.nodes)
 
@@ -76,24 +82,36 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(near)}?" if near else ""
 
 
-def load(source: Path, environment: Mapping[str, str]) -> Inventory:
+def load(source: Path, environment: Mapping[str, str], limit: str | None = None) -> Inventory:
     """Let Ansible read the inventory: its public command, because its Python modules are nobody's interface.
 
     Measured on 2 cores: 0.41 s for 8 nodes and 0.70 s for 1,000, against 0.32 s and 0.55 s with the modules imported.
     """
+    return parse(read_document(source, environment, limit), source)
+
+
+def read_document(source: Path, environment: Mapping[str, str], limit: str | None = None) -> dict[str, Any]:
+    """What `ansible-inventory --list` prints, of all hosts or of those that a host pattern names."""
     strict = {
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_FORCE_COLOR": "0",
     }
-    command = ["ansible-inventory", "-i", str(source), "--list"]
+    command = ["ansible-inventory", "-i", str(source), "--list", *(["--limit", limit] if limit else [])]
     output = run.capture(command, environment={**environment, **strict}, timeout_s=READ_TIMEOUT_S)
     if output.code != 0:
         raise InventoryError(
             f"Ansible cannot read the inventory {source}: {cause_of(output.stderr)}",
             remedy=f"Correct it; `ansible-inventory -i {source} --list` tells the whole story.",
         )
-    return parse(json.loads(output.stdout), source)
+    document: dict[str, Any] = json.loads(output.stdout)
+    if limit and not hosts_of(document, GROUP):
+        raise UsageError(
+            f"No node of {source} is named by {limit}.",
+            code="limit-empty",
+            remedy="See the names with npufleet inventory list.",
+        )
+    return document
 
 
 def matching(inventory: Inventory, pattern: str, environment: Mapping[str, str]) -> tuple[Node, ...]:
@@ -129,7 +147,7 @@ def parse(document: Mapping[str, Any], source: Path) -> Inventory:
             code="group-missing",
             remedy=f"Put the NPU servers into a group named {GROUP}; inventory/sample shows how.",
         )
-    names = list(dict.fromkeys(_members(document, GROUP)))
+    names = list(dict.fromkeys(hosts_of(document, GROUP)))
     if not names:
         raise InventoryError(
             f"The group {GROUP} of {source} has no hosts.",
@@ -146,12 +164,12 @@ def _other_groups(document: Mapping[str, Any]) -> str:
     return f", only {', '.join(others)}" if others else ""
 
 
-def _members(document: Mapping[str, Any], group: str, seen: frozenset[str] = frozenset()) -> list[str]:
+def hosts_of(document: Mapping[str, Any], group: str, seen: frozenset[str] = frozenset()) -> list[str]:
     """The hosts of a group and of the groups below it, in the inventory's order."""
     if group in seen:
         return []
     entry = document.get(group, {})
-    below = [host for child in entry.get("children", []) for host in _members(document, child, seen | {group})]
+    below = [host for child in entry.get("children", []) for host in hosts_of(document, child, seen | {group})]
     return [*entry.get("hosts", []), *below]
 
 
@@ -159,7 +177,7 @@ def _groups_by_host(document: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     groups: dict[str, list[str]] = {}
     for group in document:
         if group not in {"_meta", "all", "ungrouped"}:
-            for host in dict.fromkeys(_members(document, group)):
+            for host in dict.fromkeys(hosts_of(document, group)):
                 groups.setdefault(host, []).append(group)
     return {host: tuple(sorted(names)) for host, names in groups.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -13,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from npufleet.errors import NpufleetError
-from npufleet.result import Exit, Failure, Frame, Lines, Message, Outcome, Progress, Result, Watch
+from npufleet.result import Exit, Failure, Feed, Frame, Lines, Message, Outcome, Progress, Result, Screen, Watch
 from npufleet.views import marks
 
 # Into a pipe or a file: wide enough that nothing a program may look for is cut.
@@ -49,6 +50,10 @@ class Edge:
                 return self._watch(outcome)
             if isinstance(outcome, Lines):
                 return self._lines(outcome)
+            if isinstance(outcome, Feed):
+                return self._feed(outcome)
+            if isinstance(outcome, Screen):
+                return self._screen(outcome)
             return self._result(outcome)
         except NpufleetError as error:
             assert not isinstance(outcome, Result), "a result has nothing left to do"
@@ -139,6 +144,27 @@ class Edge:
                     self._stdout.flush()
         except KeyboardInterrupt:
             pass
+        return int(Exit.FINE)
+
+    def _feed(self, feed: Feed) -> int:
+        """Line by line as they come; in JSON each is a document, and so is the end."""
+        try:
+            for line in feed.lines:
+                if self._as_json:
+                    self._json(Result(feed.command, data=line.data).envelope())
+                else:
+                    self._out.print(line.view(), soft_wrap=True)
+        except KeyboardInterrupt:
+            return int(Exit.FINE)
+        if feed.end is None:
+            return int(Exit.FINE)
+        return self._line_or_page(feed.end)
+
+    def _screen(self, screen: Screen) -> int:
+        if self._as_json or not (self._out.is_terminal and sys.stdin.isatty()):
+            return self._result(screen.look())
+        with contextlib.suppress(KeyboardInterrupt):
+            screen.run(self._out)
         return int(Exit.FINE)
 
     def _plain(self, console: Console) -> bool:

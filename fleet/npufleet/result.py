@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 SCHEMA = "npufleet/v1"
 
@@ -107,7 +107,33 @@ class Lines:
     chunks: Iterator[str]
 
 
-Outcome = Result | Progress | Watch | Lines
+@dataclass(frozen=True)
+class Line:
+    """One line of a feed: `view` for people, `data` for programs."""
+
+    view: Callable[[], RenderableType]
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """A command whose answer is line after line, perhaps without an end; `end` is what is to be said after the last."""
+
+    command: str
+    lines: Iterator[Line]
+    end: Result | None = None
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A command that takes the whole terminal; where there is none, `look` is its answer."""
+
+    command: str
+    look: Callable[[], Result]
+    run: Callable[[Console], None]
+
+
+Outcome = Result | Progress | Watch | Lines | Feed | Screen
 
 
 def spread(failed: int, unreachable: int, total: int) -> Exit:

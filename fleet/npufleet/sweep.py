@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -16,7 +17,11 @@ from npufleet.inventory import Node
 
 T = TypeVar("T")
 
-WORKERS = 64
+# Python runs one thread at a time: more of them than keep the network busy only get into each other's way. One that
+# waits for a silent node is replaced, so that any number of such nodes costs one time-out in all.
+WORKERS = 16
+MOST_WORKERS = 512
+PATIENCE_S = 0.15
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,9 @@ class _Sweep(Generic[T]):
         self._waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[tuple[int, Answer[T]]] = queue.SimpleQueue()
         self._started: dict[int, float] = {}
+        self._relieved: set[int] = set()
+        self._workers = 0
+        self._looked = time.monotonic()
 
     def run(self, workers: int) -> list[Answer[T]]:
         for index in range(len(self._clients)):
@@ -64,6 +72,7 @@ class _Sweep(Generic[T]):
         return [answers[index] for index in range(len(self._clients))]
 
     def _start_worker(self) -> None:
+        self._workers += 1
         threading.Thread(target=self._work, name="sweep", daemon=True).start()
 
     def _work(self) -> None:
@@ -76,18 +85,29 @@ class _Sweep(Generic[T]):
             self._done.put((index, _ask(self._clients[index], self._call)))
 
     def _collect(self, answers: dict[int, Answer[T]]) -> None:
-        try:
-            index, answer = self._done.get(timeout=min(0.2, self._deadline_s))
+        with contextlib.suppress(queue.Empty):
+            index, answer = self._done.get(timeout=min(PATIENCE_S, self._deadline_s))
             answers.setdefault(index, answer)
-        except queue.Empty:
-            self._give_up_overdue(answers)
-
-    def _give_up_overdue(self, answers: dict[int, Answer[T]]) -> None:
         now = time.monotonic()
+        if now - self._looked > min(PATIENCE_S, self._deadline_s):
+            self._looked = now
+            self._look_after(answers, now)
+
+    def _look_after(self, answers: dict[int, Answer[T]], now: float) -> None:
         for index, started in list(self._started.items()):
-            if index not in answers and now - started > self._deadline_s:
+            if index in answers:
+                continue
+            waits_s = now - started
+            if waits_s > self._deadline_s:
                 answers[index] = _overdue(self._clients[index].node, self._deadline_s)
-                self._start_worker()
+            if waits_s > min(PATIENCE_S, self._deadline_s) and index not in self._relieved:
+                self._relieve(index)
+
+    def _relieve(self, index: int) -> None:
+        """Put another worker in the place of one that waits, as long as there is something to do for it."""
+        if self._workers < MOST_WORKERS and not self._waiting.empty():
+            self._relieved.add(index)
+            self._start_worker()
 
 
 def _ask(client: AgentClient, call: Callable[[AgentClient], T]) -> Answer[T]:

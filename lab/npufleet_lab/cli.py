@@ -143,6 +143,40 @@ def restart(node: Annotated[str, typer.Argument(help="A node's name or number.")
             lab.restart(node)
 
 
+@app.command()
+def swarm(
+    count: Annotated[int, typer.Option("-n", "--nodes", min=1, max=20_000, help="How many nodes.")] = 100,
+    faults: Annotated[
+        list[str] | None, typer.Option("-f", "--fault", help='Such as "5% dead" or "sim-0003 npu=3"; may be repeated.')
+    ] = None,
+    name: Annotated[str, typer.Option(help="The inventory is inventory/NAME.")] = "swarm",
+    port: Annotated[
+        int, typer.Option(min=1024, max=65535, help="The port of every node, each at its own address.")
+    ] = 17443,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Into how many processes the nodes are put.")] = 2,
+    seed: Annotated[int, typer.Option(help="Chance, for faults that are given in percent.")] = 1,
+) -> None:
+    """Answer for many nodes that do not exist, on loopback, until it is interrupted: to rehearse and to measure."""
+    from npufleet_lab.swarm import command  # noqa: PLC0415  # no other command needs it
+
+    with _plain_errors():
+        wanted = command.Wanted(count, name, port, processes, tuple(faults or ()), seed)
+        command.run(wanted, lambda words: print(words, flush=True))
+
+
+@app.command(context_settings=_PASS_ON)
+def swarm_fault(
+    pattern: Annotated[str, typer.Argument(help="Nodes, such as sim-0003 or 'sim-00[12]*'.")],
+    words: Annotated[list[str], typer.Argument(help="What is wrong: dead, hang, npu=3 ...; heal ends it.")],
+    name: Annotated[str, typer.Option(help="Of which simulated fleet.")] = "swarm",
+) -> None:
+    """Break nodes of a running simulated fleet, or heal them."""
+    from npufleet_lab.swarm import command  # noqa: PLC0415  # see above
+
+    with _plain_errors():
+        typer.echo(command.fault(name, pattern, words))
+
+
 def main() -> None:
     """Run the lab's commands on their own, without the fleet's command line."""
     app(prog_name="npufleet lab")

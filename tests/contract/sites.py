@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from npu_agent import api
+
 SECRET = "ab" * 32
 DAY = dt.timedelta(days=1)
 
@@ -78,6 +80,9 @@ class Authority:
 Answer = tuple[int, Any] | Callable[[BaseHTTPRequestHandler], None]
 
 
+NOT_FOUND: Answer = (404, api.Problem("Not found", 404, "There is nothing at this path.", "not-found").to_dict())
+
+
 @dataclass
 class Agent:
     """Answers "METHOD /path" with a status and a document, or hands the connection to a function."""
@@ -119,7 +124,7 @@ class Agent:
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0)).decode()
         self.asked.append((f"{request.command} {request.path}", request.headers.get("Authorization", ""), body))
-        answer = self.answers.get(f"{request.command} {request.path.partition('?')[0]}", (404, {}))
+        answer = self.answers.get(f"{request.command} {request.path.partition('?')[0]}", NOT_FOUND)
         if callable(answer):
             answer(request)
             return

@@ -12,6 +12,7 @@ import pytest
 
 from contract.sites import SECRET, Agent, Site
 from npu_agent import api
+from npu_agent.api_events import Event, EventPage
 from npufleet import cli
 from npufleet.pki import derive_token
 from unit.fleet.samples import make_facts, make_npus, make_workload, sick_facts
@@ -210,3 +211,62 @@ def test_fleet_that_was_never_prepared(site: Site, call: Call) -> None:
     code, _, err = call("status")
     assert code == 1
     assert "npufleet prepare" in err
+
+
+def test_status_for_scripts(lab: dict[str, Agent], call: Call) -> None:
+    code, out, _ = call("status", "-o", "csv")
+    assert code == 3
+    assert out.splitlines()[0] == "node,state,npus,free,chip,driver,agent,reasons"
+    assert out.splitlines()[1].startswith("lab-3,unreachable,,,,,,")
+    assert call("status", "-o", "names")[1].split() == ["lab-3", "lab-2", "lab-1"]
+
+
+def test_status_of_some_nodes(lab: dict[str, Agent], call: Call) -> None:
+    assert call("status", "--limit", "lab-1", "-o", "names")[:2] == (0, "lab-1\n")
+    code, _, err = call("status", "--limit", "nobody")
+    assert code == 2
+    assert "No node of" in err
+
+
+def test_top_without_a_terminal_is_status(lab: dict[str, Agent], call: Call) -> None:
+    code, out, _ = call("top")
+    assert code == 3
+    assert "lab-2" in out
+    assert len(envelope(call("top", "--json")[1])["data"]["nodes"]) == 3
+
+
+def test_events_of_nodes_that_answer_and_of_one_that_does_not(site: Site, call: Call) -> None:
+    events = [Event(n, f"2026-01-02T03:0{n}:00Z", "ready", "node", f"event {n}") for n in (1, 2)]
+    page = EventPage(events, 1, 2, 2)
+    with site.node("lab-1", {"GET /v1/events": (200, page.to_dict())}):
+        site.add("lab-2", 1)
+        code, out, err = call("events")
+        assert (code, [line.split()[-1] for line in out.splitlines()]) == (3, ["1", "2"])
+        assert "lab-2 is unreachable" in err
+        documents = [json.loads(line) for line in call("events", "--json", "-n", "1")[1].splitlines()]
+        assert [d["data"].get("event", {}).get("seq") for d in documents] == [2, None]
+        assert documents[-1]["errors"][0]["node"] == "lab-2"
+    assert call("events", "--since", "yesterday")[0] == 2
+    assert call("events", "--kind", "nonsense")[0] == 2
+
+
+def test_inventory(lab: dict[str, Agent], call: Call, tmp_path: Path) -> None:
+    code, out, _ = call("inventory", "check", "--json")
+    found = {finding["code"] for finding in envelope(out)["data"]["findings"]}
+    assert (code, "address-twice" in found) == (1, True)  # three nodes behind one sshd
+    assert "lab-1" in call("inventory", "list")[1]
+    assert envelope(call("inventory", "show", "lab-1", "--json")[1])["data"]["variables"]["ansible_host"] == "127.0.0.1"
+    assert len(json.loads(call("inventory", "file-sd")[1])) == 3
+    assert call("inventory", "scrape-config", "-o", str(tmp_path / "prom"))[0] == 0
+    assert (tmp_path / "prom/scrape.yml").exists()
+    assert call("inventory", "file-sd", "-o", "/no/where/t.json")[0] == 2
+
+
+def test_inventory_with_a_mistake(site: Site, call: Call) -> None:
+    site.add("lab-1", 1)
+    site.hosts["lab-1"]["agent_prot"] = 1
+    site.add("lab-2", 1)
+    code, out, _ = call("inventory", "check")
+    assert code == 1
+    assert "agent_prot" in out
+    assert "Did you mean" in out

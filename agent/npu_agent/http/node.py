@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Optional
 
 from starlette.requests import Request
@@ -59,6 +60,14 @@ async def npus(service: Service, _request: Request) -> Response:
     return reply.answer(api.NpuReport(now.observed_at, _age_s(service, now), list(now.npus)).to_dict())
 
 
+async def overview(service: Service, _request: Request) -> Response:
+    """Everything that a sweep over the fleet asks for, in one answer and of one moment."""
+    now, report = service.published(), _report(service)
+    told = now if report is now.health else dataclasses.replace(now, health=report)
+    end = b',"age_s":' + json.dumps(_age_s(service, now)).encode() + b"}}"
+    return reply.text(told.overview + end, "application/json")
+
+
 def _age_s(service: Service, now: Published) -> Optional[float]:
     return None if now.observed_monotonic is None else round(service.monotonic() - now.observed_monotonic, 3)
 
@@ -77,4 +86,8 @@ ENDPOINTS = (
     Endpoint("GET", "/v1/node", VIEW, node, "node", "The node and its agent", {200: "Node"}),
     Endpoint("GET", "/v1/health", VIEW, health, "health", "Every judged part of the node", {200: "HealthReport"}),
     Endpoint("GET", "/v1/npus", VIEW, npus, "npus", "Every NPU: state, readings, holder", {200: "NpuReport"}),
+    Endpoint(
+        "GET", "/v1/overview", VIEW, overview, "overview", "Node, health, NPUs and workloads of one moment",
+        {200: "Overview"},
+    ),
 )  # fmt: skip

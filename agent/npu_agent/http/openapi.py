@@ -36,7 +36,7 @@ _ENUMS = {
 _TYPES = (
     api.Problem, api.Holder, api.Component, api.HealthReport, api.Npu, api.NpuReport, api.Node,
     api.Mount, api.Resolved, api.Workload, api.Lease, api.ProbeStatus, api.Progress, api.Reservation,
-    api.Cordon, api.Cordons, api.Drain,
+    api.Cordon, api.Cordons, api.Drain, api.Overview,
     api.TextFile, api_plan.Plan,
     api_events.Event, api_events.EventPage, api_events.FaultInfo,
 )  # fmt: skip

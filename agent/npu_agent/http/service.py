@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import json
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -32,6 +34,18 @@ class Published:
     observed_monotonic: Optional[float] = None
     complete: bool = False
     metrics: bytes = b""
+    workloads: tuple[api.Workload, ...] = ()
+
+    @functools.cached_property
+    def overview(self) -> bytes:
+        """All but the end of an api.Overview: it is written once, and only the age differs from answer to answer."""
+        told = {
+            "node": self.node.to_dict(),
+            "health": self.health.to_dict(),
+            "workloads": [workload.to_dict() for workload in self.workloads],
+            "npus": {"observed_at": self.observed_at, "npus": [npu.to_dict() for npu in self.npus]},
+        }
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()[:-2]
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ import typer
 
 def _said_before_the_verb(context: typer.Context, value: Path | None) -> Path | None:
     """`npufleet -i X status` is `npufleet status -i X`."""
-    before = context.find_root().params.get("inventory")
-    return value if value is not None else before
+    above = context.parent
+    while value is None and above is not None:
+        value, above = above.params.get("inventory"), above.parent
+    return value
 
 
 InventoryOption = Annotated[

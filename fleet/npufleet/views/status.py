@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from npu_agent import api
-from npufleet import survey
+from npufleet import rollup, survey
 from npufleet.survey import NodeStatus, Summary
 from npufleet.views import marks
 from npufleet.views.rows import Column, Row, Rows
@@ -31,24 +31,70 @@ COLUMNS = (
 _WORDS = {survey.NOT_READY: "not ready"}
 
 
-def overview(statuses: Sequence[NodeStatus], summary: Summary) -> RenderableType:
-    table = Rows(COLUMNS, lambda plain: [_row(status, plain) for status in statuses], note_indent=4)
-    return Group(table, Text(), _summary_line(summary))
+def overview(
+    statuses: Sequence[NodeStatus], summary: Summary, *, everything: bool = True, notices: Sequence[str] = ()
+) -> RenderableType:
+    folded = rollup.fold(statuses, everything=everything)
+    table = Rows(COLUMNS, lambda plain: _rows(folded, plain), note_indent=4)
+    told = [Text(f"  {marks.clean(notice)}", style="bold yellow") for notice in notices]
+    return Group(*told, table, Text(), _summary_line(summary))
+
+
+def _rows(folded: rollup.Folded, plain: bool) -> list[Row]:
+    rows = [_row(status, plain) for status in folded.worst]
+    if folded.left_out:
+        more = Text(f"and {folded.left_out} more that are not fine: npufleet status --all", style="bold")
+        rows[-1] = Row(rows[-1].cells, (*rows[-1].notes, more))
+    return rows + [_group_row(group, plain) for group in folded.groups]
+
+
+def _group_row(group: rollup.Group, plain: bool) -> Row:
+    """One line for all nodes of a group that are fine; a version stands there only if it is that of all of them."""
+    count = len(group.nodes)
+    seen = [status.facts.node for status in group.nodes if status.facts]
+    chips = {node.chip for node in seen}
+    drivers, agents = {node.driver_version for node in seen}, {node.agent_version for node in seen}
+    npus = [npu for status in group.nodes for npu in status.npus]
+    free = sum(len(status.free) for status in group.nodes)
+    running = sum(len(status.running) for status in group.nodes)
+    return Row(
+        cells=(
+            Text.assemble(marks.OK.text(ascii_only=plain), " ", (marks.clean(group.name), "bold")),
+            Text(f"{count} ready" if count == group.of else f"{count} of {group.of} ready", style="green"),
+            Text(marks.counted(len(npus), "NPU")),
+            Text(f"{free}/{len(npus)}", style="" if free else "dim"),
+            *(_common(found) for found in (chips, drivers, agents)),
+            Text(marks.counted(running, "workload") if running else ""),
+        )
+    )
 
 
 def _row(status: NodeStatus, plain: bool) -> Row:
-    mark = _mark(status)
-    facts = status.facts
     return Row(
         cells=(
-            Text.assemble(mark.text(ascii_only=plain), " ", (marks.clean(status.node.name), "bold")),
-            Text(_WORDS.get(status.state, status.state), style=mark.style),
-            npu_cells(status.npus, plain) if facts else Text("-", style="dim"),
-            _free(status),
-            *_versions(facts.node if facts else None),
+            *head_cells(status, plain),
+            *_versions(status.facts.node if status.facts else None),
             Text(", ".join(marks.clean(name) for name in status.running)),
         ),
         notes=_notes(status, plain),
+    )
+
+
+def _common(found: set[str] | set[str | None]) -> Text:
+    if len(found) != 1:
+        return Text("mixed", style="yellow")
+    value = next(iter(found))
+    return Text(marks.clean(value)) if value else marks.DUNNO.text()
+
+
+def head_cells(status: NodeStatus, plain: bool) -> tuple[Text, Text, Text, Text]:
+    """Name, state, a sign for each NPU, and how many are free."""
+    mark = _mark(status)
+    return (
+        Text.assemble(mark.text(ascii_only=plain), " ", (marks.clean(status.node.name), "bold")),
+        Text(_WORDS.get(status.state, status.state), style=mark.style),
+        npu_cells(status.npus, plain) if status.facts else Text("-", style="dim"),
+        _free(status),
     )
 
 
@@ -105,6 +151,10 @@ def _summary_line(summary: Summary) -> Text:
     if summary.unseen:
         line.append(f" ({marks.counted(summary.unseen, 'node')} not seen)", style="dim")
     return line
+
+
+def summary_lines(summary: Summary) -> list[Text]:
+    return list(_summary_line(summary).split())
 
 
 _STYLES = {survey.READY: "green", survey.FREE: "green", survey.HELD: "blue", survey.NOT_READY: "red"}

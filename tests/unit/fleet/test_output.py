@@ -9,7 +9,7 @@ from rich.text import Text
 
 from npufleet.errors import WorkloadError
 from npufleet.output import PIPE_WIDTH, Edge, make_console
-from npufleet.result import Exit, Failure, Frame, Lines, Message, Outcome, Progress, Result, Watch
+from npufleet.result import Exit, Failure, Feed, Frame, Line, Lines, Message, Outcome, Progress, Result, Screen, Watch
 from unit.fleet.terminals import AsciiOnly, Terminal
 
 FAILED = Result(
@@ -164,3 +164,22 @@ def test_no_color_is_respected() -> None:
 def test_pipes_are_wide_and_terminals_and_columns_decide_for_themselves() -> None:
     assert make_console(io.StringIO(), {}).width == PIPE_WIDTH
     assert make_console(io.StringIO(), {"COLUMNS": "70"}).width == 70
+
+
+def test_feed_is_line_by_line_and_ends_with_what_went_wrong() -> None:
+    lines = [Line(lambda: Text("one"), {"n": 1}), Line(lambda: Text("two"), {"n": 2})]
+    code, out, err = show(Feed("events", iter(lines), FAILED))
+    assert code == 1
+    assert out.startswith("one\ntwo\n")
+    assert "NPU 3 is held" in err
+    code, out, _ = show(Feed("events", iter(lines), FAILED), as_json=True)
+    assert [json.loads(text)["data"] for text in out.splitlines()] == [{"n": 1}, {"n": 2}, {}]
+    assert json.loads(out.splitlines()[-1])["exit_code"] == code == 1
+
+
+def test_screen_without_a_terminal_is_an_answer() -> None:
+    def never(_console: object) -> None:
+        raise AssertionError("there is no terminal to take")
+
+    assert show(Screen("top", lambda: FAILED, never))[0] == 1
+    assert json.loads(show(Screen("top", lambda: FAILED, never), as_json=True)[1]) == FAILED.envelope()

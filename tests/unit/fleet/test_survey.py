@@ -8,8 +8,17 @@ import requests
 from npu_agent import api
 from npufleet import survey
 from npufleet.result import Exit
-from npufleet.testing import Reply
-from unit.fleet.samples import make_facts, make_fleet, make_npu, make_npus, make_workload, problem, sick_facts
+from npufleet.testing import MemoryAgent, Reply
+from unit.fleet.samples import (
+    make_facts,
+    make_fleet,
+    make_npu,
+    make_npus,
+    make_workload,
+    problem,
+    replies_of,
+    sick_facts,
+)
 
 
 def only(answer: Any) -> survey.NodeStatus:
@@ -127,3 +136,19 @@ def test_data_of_a_seen_node() -> None:
     data = survey.to_dict(only(make_facts(workloads=[make_workload("x", (1,))])))
     assert (data["state"], data["chip"], len(data["npus"])) == ("ready", "910B3", 8)
     assert data["workloads"][0]["name"] == "x"
+
+
+def test_one_question_is_enough_where_the_agent_has_the_overview() -> None:
+    facts = make_facts()
+    overview = api.Overview(facts.node, facts.health, facts.npus, [make_workload()])
+    agent = MemoryAgent({"GET /v1/overview": Reply(overview.to_dict())})
+    assert only(agent).running == ["train-1"]
+    assert len(agent.asked) == 1
+
+
+def test_an_agent_without_the_overview_is_asked_for_it_once() -> None:
+    agent = MemoryAgent(replies_of(make_facts()))
+    fleet = make_fleet({"lab-1": agent})
+    assert [survey.take(fleet)[0].state for _ in range(2)] == ["ready", "ready"]
+    assert [request.path_url for request in agent.asked].count("/v1/overview") == 1
+    assert len(agent.asked) == 9

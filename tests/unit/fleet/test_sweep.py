@@ -71,3 +71,17 @@ def test_one_that_never_ends_costs_its_deadline_and_its_worker_is_replaced() -> 
     assert isinstance(hanging.problem, UnreachableError)
     assert all(answer.value for answer in fine)
     assert took < 5
+
+
+def test_many_that_wait_cost_the_wait_once() -> None:
+    """Ten workers' worth of silent nodes in front of two workers: as long as one of them, not five in a row."""
+
+    def wait(_request: requests.PreparedRequest) -> Reply:
+        time.sleep(0.8)
+        return Reply(error=requests.ReadTimeout())
+
+    clients = clients_of(*[MemoryAgent({"GET /v1/node": wait}) for _ in range(10)], make_agent(make_facts()))
+    started = time.monotonic()
+    answers = sweep(clients, AgentClient.node_facts, workers=2)
+    assert time.monotonic() - started < 2.4
+    assert [answer.value is None for answer in answers] == [True] * 10 + [False]

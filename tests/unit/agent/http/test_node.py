@@ -63,3 +63,20 @@ def test_node_health_and_leases(agent: Api) -> None:
     agent.bench.workloads.put("job", spec(npus=[3]))
     leases = agent.ask("GET", "/v1/leases").json()["leases"]
     assert [(item["npu"], item["workload"], item["state"]) for item in leases] == [(3, "job", "held")]
+
+
+def test_the_overview_is_the_four_answers_in_one(agent: Api) -> None:
+    agent.now = dataclasses.replace(agent.now, workloads=(api.Workload("job", {"name": "job"}, npus=[3]),))
+    told = agent.ask("GET", "/v1/overview").json()
+    assert told["node"] == agent.ask("GET", "/v1/node").json()
+    assert told["health"] == agent.ask("GET", "/v1/health").json()
+    assert told["npus"] == agent.ask("GET", "/v1/npus").json()
+    assert [workload["name"] for workload in told["workloads"]] == ["job"]
+    assert api.Overview.from_dict(told).npus.age_s == 2.5
+
+
+def test_the_overview_of_a_picture_that_nobody_renews_is_not_ready(agent: Api) -> None:
+    assert agent.ask("GET", "/v1/overview").json()["health"]["ready"] is True
+    agent.age = 15.1
+    assert agent.ask("GET", "/v1/overview").json()["health"] == agent.ask("GET", "/v1/health").json()
+    assert agent.ask("GET", "/v1/overview").json()["health"]["ready"] is False

@@ -67,3 +67,20 @@ def test_many_reasons_are_left_to_the_nodes_own_page() -> None:
 def test_screen_that_renews_itself_tells_its_time() -> None:
     at = datetime(2026, 1, 2, 3, 4, 5).astimezone()
     assert "npufleet status, 03:04:05" in draw(view.with_time(overview({"lab-1": make_facts()}), at), 80)
+
+
+def test_large_fleet_is_folded_and_its_notice_comes_first() -> None:
+    answers = {f"n-{n}": make_facts(f"n-{n}") for n in range(2, 61)}
+    statuses = survey.take(make_fleet({**answers, "n-1": sick_facts("n-1")}))
+    folded = view.overview(statuses, survey.summarize(statuses), everything=False, notices=("THIS IS A TEST",))
+    lines = draw(folded, 80).splitlines()
+    assert lines[0].strip() == "THIS IS A TEST"
+    assert [line.split()[1:5] for line in lines if line.startswith("  ●")] == [["npu_nodes", "59", "of", "60"]]
+    assert len(lines) < 12
+
+
+def test_of_many_bad_nodes_the_rest_is_counted() -> None:
+    statuses = survey.take(make_fleet({f"n-{n}": sick_facts(f"n-{n}") for n in range(40)}))
+    assert "and 15 more that are not fine" in draw(
+        view.overview(statuses, survey.summarize(statuses), everything=False), 100
+    )
