@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from collections import deque
@@ -85,7 +86,8 @@ class SimulatedNode:
         with self._lock:
             if self._machine is None:
                 engine = SimulatedEngine()
-                node = AgentsNode(self.name, lambda: self.facts, Policy, self._seen)
+                files = Path(tempfile.gettempdir(), "npufleet-swarm", self.name)
+                node = AgentsNode(self.name, lambda: self.facts, Policy, self._seen, files)
                 workloads = Workloads(engine, Store(_MEMORY), node)
                 self._machine = Machine(engine, workloads, Reconciler(workloads, self.background))
             return self._machine

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from npu_agent import api
+from npu_agent.audit import Trail
 from npu_agent.auth import Authenticator, Token, TokenFile
 from npu_agent.health import rules
 from npu_agent.history import History
@@ -52,6 +53,7 @@ class Here:
         self.followers = Followers()
         self.monotonic = time.monotonic
         self.rules = rules.shipped
+        self.trail = Trail()  # without a folder: a simulated node's changes are told and not kept
 
     @property
     def workloads(self) -> Workloads:

@@ -21,7 +21,7 @@ from uvicorn.config import Config as UvicornConfig
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from npu_agent.http.server import BACKLOG, make_server, small_tls_buffers
+from npu_agent.http.server import BACKLOG, limit_tls, make_server
 from npu_agent.nodefacts import NodeFacts
 from npufleet_lab.errors import LabError
 from npufleet_lab.swarm.keys import Authority
@@ -70,7 +70,7 @@ class Listener:
 
 
 def main(share: Share, ready: Connection) -> None:
-    small_tls_buffers()
+    limit_tls()
     try:
         asyncio.run(_serve(share, ready))
     except (LabError, OSError) as error:

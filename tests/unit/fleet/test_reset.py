@@ -71,7 +71,7 @@ def test_it_is_cordoned_reset_by_card_and_chip_and_uncordoned() -> None:
     result = reset.carry_out(site, plan, "me@here", force=False, connect=lambda _node: connection)
     assert result.exit_code == Exit.FINE
     assert "npu-smi set -t reset -i 4 -c 0" in connection.lines[0]
-    asked: Any = site.client("n1")._session.get_adapter("https://x")
+    asked: Any = site.client("n1")._adapter
     calls = [f"{request.method} {request.path_url}" for request in asked.asked if "cordon" in request.path_url]
     assert calls == [
         "PUT /v1/cordon",

@@ -60,7 +60,7 @@ class Agent:
             return self._lease(method, name, body)
         if path.startswith("/v1/workloads/"):
             return self._workload(method, name, body, str(request.url))
-        reply = replies_of(self.facts())[key]
+        reply = replies_of(self.facts()).get(key) or problem(404, api.CODE_NOT_FOUND, "There is nothing here.")
         assert isinstance(reply, Reply)
         return reply
 
