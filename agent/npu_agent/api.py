@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from npu_agent.api_wire import Wire as Wire  # noqa: PLC0414  # the fleet side reads the base class from here
+# The fleet side reads these from here too.
+from npu_agent.api_cordon import Cordon as Cordon  # noqa: PLC0414
+from npu_agent.api_cordon import Cordons as Cordons  # noqa: PLC0414
+from npu_agent.api_cordon import Drain as Drain  # noqa: PLC0414
+from npu_agent.api_wire import Wire as Wire  # noqa: PLC0414
 
 API_VERSION = "v1"
 DEFAULT_PORT = 7443
@@ -332,38 +336,6 @@ class Overview(Wire):
     health: HealthReport
     npus: NpuReport
     workloads: list[Workload] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Cordon(Wire):
-    """Somebody's mark that the node, or one NPU of it, gets no new work."""
-
-    owner: str
-    reason: str = ""
-    npu: Optional[int] = None
-    since: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class Cordons(Wire):
-    """The node is cordoned as long as one cordon without an NPU stands."""
-
-    cordoned: bool = False
-    cordons: list[Cordon] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Drain(Wire):
-    """How far the emptying of the node is: `waiting_for` names workloads, reservations and foreign holders."""
-
-    state: str = "none"
-    owner: Optional[str] = None
-    mode: Optional[str] = None
-    reason: str = ""
-    deadline_s: Optional[int] = None
-    remaining_s: Optional[float] = None
-    since: Optional[str] = None
-    waiting_for: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
