@@ -80,7 +80,11 @@ def quick(prepared: Fleet) -> Iterator[Node]:
     settings["probe"] = {"fast_interval_s": 2, "slow_interval_s": 4, "timeout_s": 4}
     settings["platform_file"] = PLATFORM_FILE
     rules = yaml.safe_load(node.run("cat /etc/npufleet/health.yaml")) or {}
-    rules["duration"] = {"npu-link-down": {"lasts_s": 3, "recovers_s": 1}}
+    rules["duration"] = {
+        "npu-link-down": {"lasts_s": 3, "recovers_s": 1},
+        # Faults are asked for one by one: on a busy machine none may grow old meanwhile.
+        "npu-request-faults-that-stay": {"lasts_s": 900},
+    }
     for path, content in zip(FILES.split(), (settings, rules), strict=True):
         node.run(f"cat > {path} <<'END'\n{json.dumps(content)}\nEND")
     restart(node)
