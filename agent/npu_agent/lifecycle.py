@@ -73,16 +73,7 @@ class Lifecycle:
             container = self._engine.inspect(container.id)
         if container.active:
             raise engine.RefusedError(f"the container {container.name} still runs after it was stopped and killed")
-        ended = dataclasses.replace(
-            record,
-            phase=store.FINISHED,
-            exit_code=container.exit_code,
-            started_at=container.started_at,
-            finished_at=container.finished_at,
-            restart_due=None,
-            reason=reason,
-        )
-        return self._store.save_and_release(ended), container
+        return self._store.save_and_release(ended(record, container, reason)), container
 
     def _create(self, record: Record) -> str:
         """The name is the guard against doubles: a second create finds the first one's container and takes it."""
@@ -148,6 +139,19 @@ class Lifecycle:
             self.take_down(record, 0, reason)
         except (engine.EngineError, ProblemError) as error:
             log.warning("workload %s is not cleaned up yet: %s", record.name, error)
+
+
+def ended(record: Record, container: Container, reason: str) -> Record:
+    """The record of a workload whose container has ended for good, and is kept for its logs."""
+    return dataclasses.replace(
+        record,
+        phase=store.FINISHED,
+        exit_code=container.exit_code,
+        started_at=container.started_at,
+        finished_at=container.finished_at,
+        restart_due=None,
+        reason=reason,
+    )
 
 
 def belongs(container: Container, record: Record) -> bool:

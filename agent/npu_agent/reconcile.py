@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Optional
 
-from npu_agent import api, engine, holders, restarts, store
+from npu_agent import api, engine, holders, lifecycle, restarts, store
 from npu_agent.engine import Container
 from npu_agent.problem import ProblemError
 from npu_agent.show import exit_reason
@@ -207,15 +207,7 @@ class Reconciler:
         self._all.look(record.name)
 
     def _finish(self, record: Record, container: Container, reason: str) -> None:
-        ended = dataclasses.replace(
-            record,
-            phase=store.FINISHED,
-            exit_code=container.exit_code,
-            started_at=container.started_at,
-            finished_at=container.finished_at,
-            restart_due=None,
-            reason=reason,
-        )
+        ended = lifecycle.ended(record, container, reason)
         self._all.publish(self._all.store.save_and_release(ended), container)
         self._gone(record)
 

@@ -13,6 +13,9 @@ from support.nodes import Node, wait_until
 def test_from_bare_to_ready(prepared: Fleet) -> None:
     for node in prepared.nodes:
         wait_until_ready(node)
+        health = node.get("/v1/health")
+        assert health["ready"] is True, health["reasons"]
+        assert {c["state"] for c in health["components"] if c["name"].startswith("npu/")} == {"healthy"}
 
 
 def test_work_that_was_there_goes_on_untouched(prepared: Fleet, busy: Node, work: dict[str, Any]) -> None:
