@@ -9,7 +9,7 @@ mkdir -p "$logs"
 
 run_suite() {
   local log="$logs/${1//\//-}.log" began=$SECONDS
-  if .venv/bin/python -m pytest "$1" >"$log" 2>&1; then
+  if .venv/bin/python -m pytest --durations=15 "$1" >"$log" 2>&1; then
     printf '✓ %s: %s\n' "$1" "$(tail -n 1 "$log" | tr -d '=')"
   else
     cat "$log"
