@@ -45,10 +45,13 @@ class Chip:
         return (self.sighting.codes.codes if self.sighting.codes else None) or ()
 
     def health(self) -> Number:
-        """1 healthy, 0 not, -1 where the tool could not tell."""
-        if self.row.health in (None, "UNKNOWN"):
+        """1 healthy, 0 not, -1 where the tool could not tell. A later answer to `-t health` can only make it worse."""
+        codes, word = self.sighting.codes, self.row.health
+        if word == "OK" and codes is not None and codes.taken_at > self.sighting.seen_at:
+            word = codes.word or word
+        if word in (None, "UNKNOWN"):
             return -1
-        return 1 if self.row.health == "OK" else 0
+        return 1 if word == "OK" else 0
 
     def hbm_percent(self) -> Optional[Number]:
         used, total = self.row.hbm_used_mb, self.row.hbm_total_mb

@@ -63,6 +63,14 @@ def test_health_is_one_zero_or_minus_one(node: FakeNode) -> None:
     assert found["machine_unknown_npu_nums"] == {"": 1}
 
 
+def test_a_fault_that_came_after_the_table_counts(node: FakeNode) -> None:
+    node.smi.health = {2: "80E01801"}  # the table was read before the fault, the codes after it
+    view = node.monitor.cycle()
+    found = samples(metrics.render(view))
+    assert found["npu_chip_info_error_code"] == {"2": 0x80E01801}
+    assert found["npu_chip_info_health_status"]["2"] == 0
+
+
 def test_error_codes_are_decimal_and_numbered(node: FakeNode) -> None:
     node.smi.info, node.smi.health = healthy_table(n5="Alarm"), {5: "80E01801 80E3A203"}
     found = samples(metrics.render(node.monitor.cycle()))
