@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
@@ -85,3 +86,9 @@ def test_many_that_wait_cost_the_wait_once() -> None:
     answers = sweep(clients, AgentClient.node_facts, workers=2)
     assert time.monotonic() - started < 2.4
     assert [answer.value is None for answer in answers] == [True] * 10 + [False]
+
+
+def test_the_collector_rests_during_a_sweep_and_works_after_it() -> None:
+    answers = sweep(clients_of(make_agent({})), lambda _: gc.isenabled())
+    assert [answer.value for answer in answers] == [False]
+    assert gc.isenabled()
