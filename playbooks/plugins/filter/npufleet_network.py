@@ -12,6 +12,9 @@ INNER_KINDS = ("veth", "tun", "tap", "dummy", "ifb")
 VARIABLES = ("GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME", "HCCL_SOCKET_IFNAME")
 
 
+PEERS = 32
+
+
 class CannotTellError(Exception):
     """The interface is unknown; the message says why and what to do."""
 
@@ -25,11 +28,16 @@ def is_address(text: Any) -> bool:
 
 
 def npufleet_peer_addresses(hosts: Iterable[str], hostvars: Mapping[str, Mapping[str, Any]], own: str) -> list[str]:
-    """IPv4 addresses of the other nodes: as this node is told, else as the inventory names them."""
+    """IPv4 addresses of other nodes: as this node is told, else as the inventory names them, PEERS at most.
+
+    More are not asked about: each node asking for the way to every other one is the square of the fleet.
+    """
     told = hostvars[own].get("nic_env_peer_addresses")
     if told:
         return [str(address) for address in told]
-    candidates = (address_of(hostvars[host]) for host in hosts if host != own)
+    others = [host for host in hosts if host != own]
+    spread = [others[index * len(others) // PEERS] for index in range(PEERS)] if len(others) > PEERS else others
+    candidates = (address_of(hostvars[host]) for host in spread)
     return [address for address in candidates if address]
 
 

@@ -120,6 +120,21 @@ def test_peers_are_the_other_nodes_by_their_training_address() -> None:
     assert network.npufleet_peer_addresses(["a", "b", "d"], hostvars, "d") == ["10.1.0.2"]
 
 
+def test_of_a_thousand_nodes_a_few_are_asked_about_and_looked_up() -> None:
+    class Seen(dict[str, dict[str, str]]):
+        looked_up = 0
+
+        def __getitem__(self, host: str) -> dict[str, str]:
+            self.looked_up += 1
+            return super().__getitem__(host)
+
+    hostvars = Seen({f"n{i}": {"ansible_host": f"10.0.{i // 250}.{i % 250 + 1}"} for i in range(1000)})
+    addresses = network.npufleet_peer_addresses(list(hostvars), hostvars, "n500")
+    assert (len(set(addresses)), hostvars.looked_up) == (32, 33)
+    assert addresses[0] == "10.0.0.1"
+    assert addresses[-1].startswith("10.0.3."), "spread over the whole inventory"
+
+
 OURS = "/etc/sysctl.d/99-npufleet-ip-forward.conf"
 
 
