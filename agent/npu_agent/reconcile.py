@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Optional
 
-from npu_agent import api, engine, holders, lifecycle, restarts, store
+from npu_agent import api, engine, lifecycle, restarts, store
 from npu_agent.engine import Container
 from npu_agent.problem import ProblemError
 from npu_agent.show import exit_reason
@@ -121,13 +121,12 @@ class Reconciler:
             started = dataclasses.replace(record, container_id=container.id)
             self._judge(self._all.lifecycle.started(started), container)
             return
-        others = [c for c in self._all.engine.containers() if container is None or c.id != container.id]
-        for other in others:
-            taken = holders.claimed(other, record.npus) & set(record.npus) if other.active else set()
-            if taken:
-                words = holders.of_container(other).sentence()
-                self._fail(record, f"NPU {min(taken)} was taken by {words} while the agent was down")
-                return
+        taken = self._all.intake.taken(record, container.id if container is not None else None)
+        if taken is not None:
+            self._fail(record, f"NPU {taken[0]} was taken by {taken[1]} before it could be started")
+            return
+        if self._all.waits_for_health(record, container):
+            return
         log.info("workload %s: an interrupted start is resumed", record.name)
         try:
             record = self._all.lifecycle.bring_up(record)

@@ -191,12 +191,28 @@ class Workloads:
     def _start_fetched(self, record: Record) -> Optional[str]:
         """Why it cannot be started, or None: it was promised, so it is not forgotten like one that is refused."""
         try:
+            taken = self.intake.taken(record, None)
+            if taken is not None:
+                return f"NPU {taken[0]} was taken by {taken[1]} while its image was pulled"
+            if self.waits_for_health(record, None):
+                return None  # the next cycle looks again
             self.publish(self.lifecycle.bring_up(record), self.lifecycle.find(record))
         except engine.EngineUnreachableError:
             return None  # the next cycle goes on from its record
         except engine.EngineError as error:
             return f"Docker refused to start it: {error}"
         return None
+
+    def waits_for_health(self, record: Record, container: Optional[Container]) -> bool:
+        """Whether its start must wait, because an NPU fell ill since it was leased; then its reason says so."""
+        waits = self.intake.waits_for_health(record)
+        if waits is None:
+            return False
+        reason = f"its start waits: {waits}"
+        if record.reason != reason:
+            record = self.store.save(dataclasses.replace(record, reason=reason))
+        self.publish(record, container)
+        return True
 
     def unhealthy(self, name: str, words: str) -> None:
         """A probe asks for a restart: the container is stopped, and its restart policy does the rest."""
@@ -286,6 +302,8 @@ class Workloads:
         if record.phase == store.FINISHED:
             self.cordons.check_node()
             record = self.intake.lease_again(dataclasses.replace(record, phase=store.STARTED), container.id)
+        else:  # what runs on an NPU that fell ill may be restarted: that may be the remedy
+            self.intake.check_restart(record, container.id, healthy=not container.active)
         fresh = dataclasses.replace(record, container_id=container.id, restarts=0, restart_due=None)
         if container.active:
             self.engine.stop(container.id, record.stop_grace_s)
