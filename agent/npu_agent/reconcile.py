@@ -79,11 +79,11 @@ class Reconciler:
             self._all.publish(record, listed)
             if runs_on and listed is not None:
                 self._look_inside(record, listed)
-        elif record.phase == store.PULLING:
-            self._all.fetch(record)
-        elif record.phase == store.REMOVING:
+        elif self._all.leaves(record):
             self._all.publish(record, listed)
             self._background(lambda: self._quietly(record.name, lambda: self._remove(record.name)))
+        elif record.phase == store.PULLING:
+            self._all.fetch(record)
         else:
             self._settle(record.name)
 
@@ -95,7 +95,7 @@ class Reconciler:
     def _remove(self, name: str) -> None:
         with self._all.locked(name, 0):
             record = self._all.store.get(name)
-            if record is not None and record.phase == store.REMOVING:
+            if record is not None and self._all.leaves(record):
                 self._all.lifecycle.take_down(record, record.stop_grace_s, record.reason)
                 self._all.freed(record)
 

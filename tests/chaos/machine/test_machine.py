@@ -23,7 +23,8 @@ from support.ledger import PRESENT
 from support.workloads import IMAGE, ready
 
 FAULTS = (
-    "agent killed", "dockerd killed", "dockerd restarted", "container ended", "chip failed", "chips healed", "node rebooted",
+    "agent killed", "dockerd killed", "dockerd restarted", "container ended", "chip failed", "chips healed",
+    "node rebooted",
 )  # fmt: skip
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 NPUS = st.one_of(st.integers(1, 3), st.lists(st.integers(0, 7), min_size=1, max_size=3, unique=True))
@@ -208,7 +209,7 @@ def test_nothing_is_lost_or_doubled_in_whatever_order_it_happens(
         suppress_health_check=list(HealthCheck),
     )
     try:
-        run_state_machine_as_test(machine, settings=chosen)
+        run_state_machine_as_test(machine, settings=chosen)  # type: ignore[arg-type]  # any callable will do
         missed = [what for what in FAULTS if not figures.faults[what]]
         last = machine()
         for number, what in enumerate(missed):  # chance has left them out

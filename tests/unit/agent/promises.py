@@ -61,9 +61,9 @@ class Promises:
             self.checked += 1
             if record.phase == store.REMOVING:
                 yield f"{record.name} is still being removed"
-            if record.phase == store.STARTED and (container is None or container.ended_for_good):
-                if record.restart_due is None:
-                    yield f"the NPUs of {record.name} are leased, and it neither runs nor will be restarted"
+            ended = container is None or container.ended_for_good
+            if record.phase == store.STARTED and ended and record.restart_due is None:
+                yield f"the NPUs of {record.name} are leased, and it neither runs nor will be restarted"
             if record.phase in {store.RESERVED, store.CREATED} and not record.reason:
                 yield f"{record.name} is not started, and nothing says why"
             yield from _told(bench, record, container)

@@ -1,4 +1,4 @@
-"""A node on which anything may happen between any two steps of the agent: before and after each call and each commit."""
+"""A node on which anything may happen between any two steps of the agent: around each call and each commit."""
 
 from __future__ import annotations
 
@@ -37,6 +37,7 @@ class Storm:
 
     waiting: list[tuple[int, Callable[[str], None]]] = field(default_factory=list)
     calm: bool = False
+    disk_full: bool = False
     hits: int = 0
 
     def point(self, where: str) -> None:
@@ -156,6 +157,8 @@ class StormyStore(Store):
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Any]:
         self._storm.point("before commit")
+        if self._storm.disk_full:
+            raise ProblemError(503, api.CODE_STATE_WRITE, "The disk is full.", "Free space.")
         with super().transaction() as connection:
             yield connection
         self._storm.point("after commit")
@@ -211,7 +214,3 @@ class StormyBench(Bench):
     def work_off(self) -> None:
         while self.jobs:
             self.work()
-
-
-def disk_full() -> ProblemError:
-    return ProblemError(503, api.CODE_STATE_WRITE, "The disk is full.", "Free space.")

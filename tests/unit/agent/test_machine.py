@@ -25,7 +25,7 @@ from npu_agent.problem import ProblemError
 from npu_agent.workloads import NotThereError
 from unit.agent.bench import FakeSeen, npus, prepared, spec
 from unit.agent.promises import ABSENT, LEAVING, PRESENT, REFUSED, UNSURE, Promises
-from unit.agent.storm import FAR_IMAGE, Killed, StormyBench, disk_full
+from unit.agent.storm import FAR_IMAGE, Killed, StormyBench
 
 FULL = os.environ.get("NPUFLEET_CHAOS") == "full"
 COUNT = 4  # NPUs of the node: few, so that they are wanted by several
@@ -39,7 +39,7 @@ FAULTS = (
 HITS = st.lists(st.tuples(st.integers(0, 12), st.sampled_from(FAULTS), st.integers(0, 11)), max_size=2)
 EVENTS = (
     "agent killed", "docker killed", "container exits", "container exits", "container removed by hand", "chip fails",
-    "reboot", "stranger comes", "drain", "time passes", "time passes",
+    "reboot", "stranger comes", "drain", "disk full", "time passes", "time passes",
 )  # fmt: skip
 TALLY: collections.Counter[str] = collections.Counter()
 
@@ -85,7 +85,7 @@ class Machine(RuleBasedStateMachine):
             "docker dies hard": lambda where: self.docker_dies(where, live=False),
             "answer lost": lambda where: self.fail(where, engine.EngineUnreachableError("timed out")),
             "refused": lambda where: self.fail(where, engine.RefusedError("server error"), after=False),
-            "disk full": self.disk_is_full,
+            "disk full": lambda _where: self.fill_disk(),
             "ends": lambda _where: self.end(number, 1),
             "removed": lambda _where: self.remove_by_hand(number),
             "chip fails": lambda _where: self.fail_chip(number % COUNT),
@@ -110,10 +110,8 @@ class Machine(RuleBasedStateMachine):
         if "commit" not in where and (after or not where.startswith("after")):
             raise error
 
-    @staticmethod
-    def disk_is_full(where: str) -> None:
-        if where == "before commit":
-            raise disk_full()
+    def fill_disk(self) -> None:
+        self.storm.disk_full = True
 
     def end(self, number: int, code: int) -> None:
         running = [one for one in self.engine.seen() if one.active]
@@ -205,8 +203,9 @@ class Machine(RuleBasedStateMachine):
         """On a node that is well, so that it is mostly taken."""
         self.mend()
         known = {record.name for record in self.bench.store.records()}
-        for name in sorted({"a", "b", "c"} - known)[:1]:
-            self.act(hits, lambda: self.put(name, wanted, restart, "img:1"))
+        free = sorted({"a", "b", "c"} - known)
+        if free:
+            self.act(hits, lambda: self.put(free[0], wanted, restart, "img:1"))
 
     @precondition(lambda self: self.bench.store.records())
     @rule(number=st.integers(0, 2), again=st.booleans(), hits=HITS)
@@ -245,10 +244,15 @@ class Machine(RuleBasedStateMachine):
             "reboot": self.reboot,
             "stranger comes": lambda: self.stranger_comes(number % COUNT),
             "drain": lambda: self.drain(number % 2),
+            "disk full": self.fill_disk,
             "time passes": lambda: self.pass_time((1, 11, 700)[number % 3]),
         }[event]()
 
     def kill_agent(self) -> None:
+        """What a full disk kept from being written, a crash forgets: such a start may be resumed after all."""
+        for record in self.bench.store.records():
+            if record.phase in {store.RESERVED, store.CREATED} and self.promises.get(record.name) == REFUSED:
+                self.promises.of[record.name] = UNSURE
         self.bench.restart()
         self.probe(complete=False)
 
@@ -276,7 +280,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def mend(self) -> None:
         """All is well with the node again; what it does not run stays as it is."""
-        self.engine.down = False
+        self.engine.down = self.storm.disk_full = False
         self.ill.clear()
         self.probe()
         self.bench.workloads.uncordon("operator", force=True)
@@ -298,9 +302,10 @@ class Machine(RuleBasedStateMachine):
         expect(self.promises.settle(self.bench))
 
     def quiet_cycle(self) -> None:
-        self.engine.down = False
+        self.engine.down = self.storm.disk_full = False
         self.probe()
-        self.act([], lambda: (self.bench.work_off(), self.bench.look(), self.bench.work_off()))
+        for step in (self.bench.work_off, self.bench.look, self.bench.work_off):
+            self.act([], step)
 
     @invariant()
     def nothing_is_broken(self) -> None:
