@@ -235,7 +235,7 @@ class Machine(RuleBasedStateMachine):
     def world(self, event: str, number: int) -> None:
         """What nobody asked the agent for, between two of its steps."""
         TALLY[event] += 1
-        {
+        events: dict[str, Callable[[], None]] = {
             "agent killed": self.kill_agent,
             "docker killed": lambda: self.engine.die(live=bool(number % 2)),
             "container exits": lambda: self.end(number, number % 2),
@@ -246,7 +246,8 @@ class Machine(RuleBasedStateMachine):
             "drain": lambda: self.drain(number % 2),
             "disk full": self.fill_disk,
             "time passes": lambda: self.pass_time((1, 11, 700)[number % 3]),
-        }[event]()
+        }
+        events[event]()
 
     def kill_agent(self) -> None:
         """What a full disk kept from being written, a crash forgets: such a start may be resumed after all."""
@@ -322,7 +323,7 @@ def expect(broken: Iterator[str]) -> None:
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(
-    max_examples=2000 if FULL else 60,
+    max_examples=2000 if FULL else 120,
     stateful_step_count=60,
     deadline=None,
     derandomize=not FULL,
