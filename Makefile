@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-LAB_SUITES ?= tests/roles/mixed tests/e2e tests/roles/failures tests/roles/systems tests/roles/guard tests/scrape
+LAB_SUITES ?= tests/roles/mixed tests/e2e tests/roles/failures tests/roles/systems tests/roles/guard tests/scrape tests/chaos/machine
 LAB_WORKERS ?= 3
 PYTHON_SOURCES := agent fleet lab playbooks/plugins roles scripts tests
 SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run)
@@ -71,6 +71,10 @@ lab-down: ## remove the simulated nodes, their volumes and the engine that was s
 .PHONY: bench
 bench: setup agent ## measure; prints the figures that the docs quote (BENCH="--minutes 60" for the long one)
 	@cd tests && ../$(BIN)/python -m bench.footprint $(BENCH)
+
+.PHONY: bench-start
+bench-start: root setup agent ## measure starts through the agent beside docker run, its own restart, and 1,000 starts and ends
+	@cd tests && ../$(BIN)/python -m bench.start $(BENCH)
 
 .PHONY: bench-sweep
 bench-sweep: setup ## measure a sweep over 1,000 and 5,000 simulated agents beside curl's parallel mode

@@ -175,9 +175,7 @@ class Intake:
         """Take the NPUs of a workload that had ended once more, or refuse it by name of who is in the way."""
         with self._one_at_a_time:
             self._choose(list(record.npus), None)
-            waits = self.restart_waits_for(record, container_id)
-            if waits is not None:
-                raise ProblemError(409, api.CODE_NPU_HELD, f"{record.name} cannot start again: {waits}.", "Wait.")
+            self.check_restart(record, container_id, healthy=True)
             try:
                 self._store.reserve(
                     record, store.LEASE_HELD, also=lambda c: self._reservations.settle(c, record.npus, None)
@@ -186,8 +184,26 @@ class Intake:
                 raise leased(conflict) from None
         return record
 
+    def check_restart(self, record: Record, container_id: str, *, healthy: bool) -> None:
+        """Refuse a restart on NPUs that another container uses, or, if they must be `healthy`, that fell ill."""
+        taken = self.taken(record, container_id)
+        waits = f"NPU {taken[0]} is used by {taken[1]}" if taken is not None else None
+        if waits is None and healthy:
+            waits = self.waits_for_health(record)
+        if waits is not None:
+            code = api.CODE_NPU_HELD if taken is not None else api.CODE_NPU_UNHEALTHY
+            raise ProblemError(409, code, f"{record.name} cannot start again: {waits}.", "Wait until it is free again.")
+
     def restart_waits_for(self, record: Record, container_id: str) -> Optional[str]:
         """What keeps a workload that ended from being started again now, or None. Its leases are its own still."""
+        waits = self.waits_for_health(record)
+        if waits is not None:
+            return waits
+        taken = self.taken(record, container_id)
+        return f"NPU {taken[0]} is used by {taken[1]}" if taken is not None else None
+
+    def waits_for_health(self, record: Record) -> Optional[str]:
+        """What was healthy when it was leased need not be so when the container is started, or None."""
         view = self._node.seen()
         if not view.complete:
             return "there is no complete probe of the NPUs"
@@ -197,10 +213,14 @@ class Intake:
                 state = known[npu].state if npu in known else "gone"
                 reason = known[npu].reason if npu in known else ""
                 return f"NPU {npu} is {state}: {reason}".rstrip(": ")
+        return None
+
+    def taken(self, record: Record, container_id: Optional[str]) -> Optional[tuple[int, str]]:
+        """Which of its NPUs another container uses now, and who that is: leases bind nobody but workloads."""
         for other in self._engine.containers():
-            taken = holders.claimed(other, record.npus) & set(record.npus)
-            if other.id != container_id and other.active and taken:
-                return f"NPU {min(taken)} is used by {holders.of_container(other).sentence()}"
+            npus = holders.claimed(other, record.npus) & set(record.npus)
+            if other.id != container_id and other.active and npus:
+                return min(npus), holders.of_container(other).sentence()
         return None
 
     def mark_released(self, npus: Iterable[int]) -> None:

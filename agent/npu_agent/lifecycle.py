@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 from typing import Optional
@@ -137,8 +138,14 @@ class Lifecycle:
         """Undo a start that failed. What cannot be undone now stays on record as a removal, and is tried again."""
         try:
             self.take_down(record, 0, reason)
-        except (engine.EngineError, ProblemError) as error:
+        except engine.EngineError as error:
             log.warning("workload %s is not cleaned up yet: %s", record.name, error)
+        except ProblemError as error:  # not even that can be written: then at least nothing runs meanwhile
+            log.warning("workload %s is not cleaned up yet: %s", record.name, error)
+            with contextlib.suppress(engine.EngineError):
+                container = self.find(record)
+                if container is not None:
+                    self._remove(container, 0)
 
 
 def ended(record: Record, container: Container, reason: str) -> Record:

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Optional
 
-from npu_agent import api, engine, holders, lifecycle, restarts, store
+from npu_agent import api, engine, lifecycle, restarts, store
 from npu_agent.engine import Container
 from npu_agent.problem import ProblemError
 from npu_agent.show import exit_reason
@@ -79,11 +79,11 @@ class Reconciler:
             self._all.publish(record, listed)
             if runs_on and listed is not None:
                 self._look_inside(record, listed)
-        elif record.phase == store.PULLING:
-            self._all.fetch(record)
-        elif record.phase == store.REMOVING:
+        elif self._all.leaves(record):
             self._all.publish(record, listed)
             self._background(lambda: self._quietly(record.name, lambda: self._remove(record.name)))
+        elif record.phase == store.PULLING:
+            self._all.fetch(record)
         else:
             self._settle(record.name)
 
@@ -95,7 +95,7 @@ class Reconciler:
     def _remove(self, name: str) -> None:
         with self._all.locked(name, 0):
             record = self._all.store.get(name)
-            if record is not None and record.phase == store.REMOVING:
+            if record is not None and self._all.leaves(record):
                 self._all.lifecycle.take_down(record, record.stop_grace_s, record.reason)
                 self._all.freed(record)
 
@@ -121,13 +121,12 @@ class Reconciler:
             started = dataclasses.replace(record, container_id=container.id)
             self._judge(self._all.lifecycle.started(started), container)
             return
-        others = [c for c in self._all.engine.containers() if container is None or c.id != container.id]
-        for other in others:
-            taken = holders.claimed(other, record.npus) & set(record.npus) if other.active else set()
-            if taken:
-                words = holders.of_container(other).sentence()
-                self._fail(record, f"NPU {min(taken)} was taken by {words} while the agent was down")
-                return
+        taken = self._all.intake.taken(record, container.id if container is not None else None)
+        if taken is not None:
+            self._fail(record, f"NPU {taken[0]} was taken by {taken[1]} before it could be started")
+            return
+        if self._all.waits_for_health(record, container):
+            return
         log.info("workload %s: an interrupted start is resumed", record.name)
         try:
             record = self._all.lifecycle.bring_up(record)

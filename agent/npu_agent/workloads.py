@@ -52,6 +52,7 @@ class Workloads:
         self.pulls = Pulls(containers)
         self.insight = Insight(containers, self.clock)
         self.insight.on_unhealthy = self.unhealthy
+        self._owed: set[str] = set()  # starts whose undoing a full disk keeps from being written
         self._locks: dict[str, tuple[threading.Lock, int]] = {}
         self._locks_guard = threading.Lock()
         self._shown_guard = threading.Lock()
@@ -85,6 +86,7 @@ class Workloads:
         return shown
 
     def unpublish(self, name: str) -> None:
+        self._owed.discard(name)
         self.insight.forget(name)
         with self._shown_guard:
             self._shown = {key: value for key, value in self._shown.items() if key != name}
@@ -191,12 +193,28 @@ class Workloads:
     def _start_fetched(self, record: Record) -> Optional[str]:
         """Why it cannot be started, or None: it was promised, so it is not forgotten like one that is refused."""
         try:
+            taken = self.intake.taken(record, None)
+            if taken is not None:
+                return f"NPU {taken[0]} was taken by {taken[1]} while its image was pulled"
+            if self.waits_for_health(record, None):
+                return None  # the next cycle looks again
             self.publish(self.lifecycle.bring_up(record), self.lifecycle.find(record))
         except engine.EngineUnreachableError:
             return None  # the next cycle goes on from its record
         except engine.EngineError as error:
             return f"Docker refused to start it: {error}"
         return None
+
+    def waits_for_health(self, record: Record, container: Optional[Container]) -> bool:
+        """Whether its start must wait, because an NPU fell ill since it was leased; then its reason says so."""
+        waits = self.intake.waits_for_health(record)
+        if waits is None:
+            return False
+        reason = f"its start waits: {waits}"
+        if record.reason != reason:
+            record = self.store.save(dataclasses.replace(record, reason=reason))
+        self.publish(record, container)
+        return True
 
     def unhealthy(self, name: str, words: str) -> None:
         """A probe asks for a restart: the container is stopped, and its restart policy does the rest."""
@@ -209,7 +227,7 @@ class Workloads:
                 self.engine.stop(container.id, record.stop_grace_s)
 
     def _unchanged(self, existing: Record, digest: str) -> api.Workload:
-        if existing.phase == store.REMOVING:
+        if self.leaves(existing):
             raise _busy(existing.name)
         if existing.spec_sha256 != digest:
             raise ProblemError(
@@ -226,9 +244,9 @@ class Workloads:
         except engine.EngineError as error:
             self.undo(record, f"the start failed: {error}")
             raise lifecycle.as_problem(error, str(record.resolved.get("image"))) from error
-        except ProblemError:
+        except ProblemError as error:
             self.undo(record, "its state could not be written")
-            raise
+            raise _undone(record.name, error) from error
         self.on_change("started", f"workload {record.name} is started on NPUs {record.npus}")
         return self.look(record.name)
 
@@ -237,8 +255,15 @@ class Workloads:
         left = self.store.get(record.name)
         if left is None:
             self.freed(record)
-        else:
-            self.publish(left, None, known=False)
+            return
+        if left.phase != store.REMOVING:
+            self._owed.add(left.name)
+            left = dataclasses.replace(left, reason=reason)
+        self.publish(left, None, known=False)
+
+    def leaves(self, record: Record) -> bool:
+        """Whether it is being removed, be that on record or only owed."""
+        return record.phase == store.REMOVING or record.name in self._owed
 
     def delete(self, name: str, grace_s: Optional[int] = None, only: Condition = ANY) -> api.Workload:
         with self.locked(name):
@@ -286,6 +311,8 @@ class Workloads:
         if record.phase == store.FINISHED:
             self.cordons.check_node()
             record = self.intake.lease_again(dataclasses.replace(record, phase=store.STARTED), container.id)
+        else:  # what runs on an NPU that fell ill may be restarted: that may be the remedy
+            self.intake.check_restart(record, container.id, healthy=not container.active)
         fresh = dataclasses.replace(record, container_id=container.id, restarts=0, restart_due=None)
         if container.active:
             self.engine.stop(container.id, record.stop_grace_s)
@@ -335,6 +362,15 @@ def _busy(name: str) -> ProblemError:
         api.CODE_WORKLOAD_BUSY,
         f"Another change of the workload {name} is under way.",
         "Wait until it is finished, then try again.",
+    )
+
+
+def _undone(name: str, error: ProblemError) -> ProblemError:
+    return ProblemError(
+        error.problem.status,
+        error.problem.code,
+        f"The agent cannot write its state, so the start of {name} is undone; its NPUs are free when there is room.",
+        "Free space on the file system of the agent's state directory, then try again.",
     )
 
 

@@ -47,6 +47,32 @@ def test_a_restart_on_request_stops_what_runs_first(bench: Bench) -> None:
     assert [record.phase for record in bench.store.records()] == [store.STARTED]
 
 
+STRANGER = {"HostConfig": {"Devices": [{"PathOnHost": "/dev/davinci0"}]}}
+
+
+def test_a_restart_on_request_starts_nothing_on_an_npu_that_somebody_took(bench: Bench) -> None:
+    first = bench.workloads.put("job", spec(restart="always"))[0]
+    bench.engine.finish(first.container_id or "", 1)  # its lease is kept: it will be restarted
+    stranger = bench.engine.add("stranger", STRANGER, running=True)
+    with pytest.raises(ProblemError, match="NPU 0 is used by container stranger") as caught:
+        bench.workloads.restart("job")
+    assert (caught.value.problem.status, caught.value.problem.code) == (409, api.CODE_NPU_HELD)
+    assert bench.engine.running == ["stranger"]
+    bench.engine.remove(stranger)
+    assert bench.workloads.restart("job").state == "running"
+
+
+def test_what_runs_on_an_npu_that_fell_ill_may_be_restarted_and_what_ended_may_not(bench: Bench) -> None:
+    first = bench.workloads.put("job", spec(restart="always"))[0]
+    bench.ill(0, api.UNHEALTHY, "npu-smi reports Alarm")
+    assert bench.workloads.restart("job").state == "running"
+    bench.engine.finish(first.container_id or "", 1)
+    with pytest.raises(ProblemError, match="NPU 0 is unhealthy") as caught:
+        bench.workloads.restart("job")
+    assert caught.value.problem.code == api.CODE_NPU_UNHEALTHY
+    assert bench.engine.running == []
+
+
 def test_the_names_of_the_changes_are_told(bench: Bench) -> None:
     bench.workloads.put("job", spec())
     bench.workloads.delete("job")

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from npu_agent import engine, pulls
+from npu_agent import api, engine, pulls
 from npu_agent.problem import ProblemError
-from unit.agent.bench import Bench, spec
+from unit.agent.bench import Bench, FakeSeen, npus, spec
 
 EVENTS: list[dict[str, Any]] = [
     {"status": "Pulling from ours/a", "id": "1"},
@@ -119,6 +119,29 @@ def test_what_was_promised_is_not_forgotten_when_its_start_fails(bench: Bench, q
     found = bench.workloads.get("job")
     assert (found.state, found.reason) == ("failed", "Docker refused to start it: no such device")
     assert (bench.leased(), bench.engine.documents) == ({}, {})
+
+
+def test_an_npu_that_fell_ill_meanwhile_is_waited_for(bench: Bench, queue: Queue) -> None:
+    put(bench)
+    bench.ill(0, api.UNHEALTHY, "npu-smi reports Alarm")
+    queue.run()
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.reason) == ("pending", "its start waits: NPU 0 is unhealthy: npu-smi reports Alarm")
+    assert (bench.engine.running, bench.leased()) == ([], {0: "job"})
+    bench.seen = FakeSeen(npus())
+    bench.cycle()
+    assert bench.workloads.get("job").state == "running"
+
+
+def test_an_npu_that_somebody_took_meanwhile_is_left_to_him(bench: Bench, queue: Queue) -> None:
+    put(bench)
+    host = {"HostConfig": {"Devices": [{"PathOnHost": "/dev/davinci0"}]}}
+    bench.engine.add("vllm", host, running=True)
+    queue.run()
+    found = bench.workloads.get("job")
+    assert (found.state, bench.leased(), bench.engine.running) == ("failed", {}, ["vllm"])
+    assert found.reason == "NPU 0 was taken by container vllm while its image was pulled"
 
 
 def test_a_delete_ends_it(bench: Bench, queue: Queue) -> None:

@@ -74,7 +74,23 @@ def test_an_npu_that_somebody_took_meanwhile_is_left_to_him(bench: Bench) -> Non
     assert bench.engine.running == ["vllm"]
     found = bench.workloads.get("job")
     assert (bench.leased(), found.state) == ({}, "failed")
-    assert found.reason == "NPU 0 was taken by container vllm while the agent was down"
+    assert found.reason == "NPU 0 was taken by container vllm before it could be started"
+
+
+def test_an_interrupted_start_waits_for_an_npu_that_fell_ill_meanwhile(bench: Bench) -> None:
+    crash_at(bench, "create")
+    killed(bench, lambda: bench.workloads.put("job", spec()))
+    bench.seen = FakeSeen(npus(), complete=False)
+    bench.cycle()
+    assert bench.workloads.get("job").reason == "its start waits: there is no complete probe of the NPUs"
+    bench.ill(0, api.UNHEALTHY, "npu-smi reports Alarm")
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.reason) == ("pending", "its start waits: NPU 0 is unhealthy: npu-smi reports Alarm")
+    assert (bench.engine.running, bench.leased()) == ([], {0: "job"})
+    bench.seen = FakeSeen(npus())
+    bench.cycle()
+    assert (bench.workloads.get("job").state, bench.workloads.get("job").reason) == ("running", "")
 
 
 def test_a_resumed_start_that_docker_refuses_is_told_as_failed(bench: Bench) -> None:

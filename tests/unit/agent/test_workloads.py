@@ -237,3 +237,25 @@ def test_a_failed_workload_is_revived_by_the_same_spec(bench: Bench) -> None:
     workload, created = bench.workloads.put("job", spec())
     assert (workload.state, created) == ("running", True)
     assert bench.store.records()[0].phase == store.STARTED
+
+
+@pytest.mark.parametrize("written", [0, 1])
+def test_a_start_that_a_full_disk_interrupts_is_undone_and_not_resumed(bench: Bench, written: int) -> None:
+    original, count = bench.store.save, 0
+
+    def save(*arguments: Any, **options: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count > written:
+            raise ProblemError(503, api.CODE_STATE_WRITE, "disk full")
+        return original(*arguments, **options)
+
+    bench.store.save = save  # type: ignore[method-assign]  # the disk is full from here on
+    assert (refusal(bench).status, bench.engine.documents) == (503, {})
+    bench.cycle()
+    assert bench.engine.documents == {}
+    assert refusal(bench).code == api.CODE_WORKLOAD_BUSY, "what is being undone is not acknowledged"
+    bench.store.save = original  # type: ignore[method-assign]  # there is room again
+    bench.cycle()
+    assert (bench.workloads.all(), bench.leased(), bench.engine.documents) == ([], {}, {})
+    assert put(bench).state == "running"
