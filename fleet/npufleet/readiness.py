@@ -1,4 +1,4 @@
-"""What an agent does not know of its node, and whether it may take work all the same: the agent's own rule, not ours."""
+"""What an agent does not know of its node, and whether that keeps work away: the agent's own rule, not ours."""
 
 from __future__ import annotations
 

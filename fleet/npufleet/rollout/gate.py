@@ -39,7 +39,9 @@ class Look:
 
 
 def inquire(client: AgentClient) -> Seen:
-    return Seen(client.node_facts(), client.health(), client.npus(), agent_cordon.cordons(client))
+    """Of one moment, and in as few questions as there can be: a large fleet is asked every few seconds."""
+    told = client.overview()
+    return Seen(told.node, told.health, told.npus, agent_cordon.cordons(client))
 
 
 def look(answer: Answer[Seen], settings: Settings, *, version: str = "", owner: str = "") -> Look:
