@@ -24,4 +24,4 @@ def test_the_agent_and_the_fleet_agree_on_what_must_be_known(parts: list[api.Com
 
 @pytest.mark.parametrize("state", [api.UNKNOWN, "splendid"])
 def test_a_state_that_no_part_explains_is_not_believed(state: str) -> None:
-    assert not readiness.knows_itself(api.HealthReport("n1", True, state, [], [FINE]))  # noqa: FBT003  # the wire type's
+    assert not readiness.knows_itself(api.HealthReport("n1", True, state, [], [FINE]))

@@ -25,7 +25,7 @@ def test_the_playbook_gives_a_version(tmp_path: Path) -> None:
     site.write(tmp_path / "swarm", 1, 17443)
     play = yaml.safe_load((site.own(tmp_path / "swarm") / "playbook.yml").read_text())[0]
     give, read_back = play["tasks"]
-    assert 'printf \'%s: {version: "%s"}\\n\'' in give["ansible.builtin.shell"]
+    assert "printf '%s: {version: \"%s\"}\\n'" in give["ansible.builtin.shell"]
     assert (give["delegate_to"], give["run_once"]) == ("localhost", True)
     assert read_back["vars"]["file"] == f"{site.own(tmp_path / 'swarm')}/control/90-{{{{ inventory_hostname }}}}.yml"
 
