@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-LAB_SUITES ?= tests/roles/mixed tests/e2e tests/roles/failures tests/roles/systems tests/roles/guard tests/scrape
+LAB_SUITES ?= tests/roles/mixed tests/e2e tests/roles/fleet tests/roles/failures tests/roles/systems tests/roles/guard tests/rehearse tests/scrape
 LAB_WORKERS ?= 3
 PYTHON_SOURCES := agent fleet lab playbooks/plugins roles scripts tests
 SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run)
@@ -75,6 +75,10 @@ bench: setup agent ## measure; prints the figures that the docs quote (BENCH="--
 .PHONY: bench-sweep
 bench-sweep: setup ## measure a sweep over 1,000 and 5,000 simulated agents beside curl's parallel mode
 	@$(BIN)/python tests/bench/sweep.py
+
+.PHONY: rehearse
+rehearse: setup ## rollouts over 1,000 simulated nodes, 3 % of which do not stand them; prints how each ended
+	@NPUFLEET_REHEARSE_NODES=1000 $(PYTEST) -q -s --timeout 3600 tests/rehearse
 
 .PHONY: bench-prepare
 bench-prepare: root setup agent build/bench-venv/done ## measure a no-change site.yml on 16 nodes beside Ansible's defaults, pyinfra and bare SSH
