@@ -41,6 +41,7 @@ def timed(what: str, run: Callable[[], subprocess.CompletedProcess[str]]) -> flo
     began = time.monotonic()
     done = run()
     took = time.monotonic() - began
+    print(f"{time.strftime('%H:%M:%S')} {what}: {took:.1f} s", file=sys.stderr, flush=True)
     if done.returncode != 0:
         raise SystemExit(f"{what} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
     return took
@@ -72,8 +73,8 @@ def write_defaults() -> None:
 
 
 def pyinfra(fleet: Fleet, nodes: list[Node]) -> subprocess.CompletedProcess[str]:
-    names = ",".join(node.name for node in nodes)
-    command = [str(PYINFRA), "-y", "--limit", names, str(FOLDER / "inventory.py"), str(DEPLOY)]
+    limits = [word for node in nodes for word in ("--limit", node.name)]
+    command = [str(PYINFRA), "-y", *limits, str(FOLDER / "inventory.py"), str(DEPLOY)]
     return subprocess.run(command, cwd=DEPLOY.parent, capture_output=True, text=True, timeout=900, check=False)
 
 
@@ -157,7 +158,7 @@ def scale(fleet: Fleet, rounds: int) -> None:
     found: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(rounds):
         for size in sizes:
-            found[size].append(timed("site.yml", lambda size=size: site(fleet, fleet.nodes[:size])))  # type: ignore[misc]
+            found[size].append(timed(f"site.yml on {size}", lambda size=size: site(fleet, fleet.nodes[:size])))  # type: ignore[misc]
     before = 0, 0.0
     for size in sizes:
         middle = statistics.median(found[size])

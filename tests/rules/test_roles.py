@@ -76,6 +76,35 @@ def test_readme_lists_every_input(role: str) -> None:
             assert f"`{name}`" in readme, f"roles/{role}/README.md does not list {name}: scripts/role_readmes.py"
 
 
+# Roles that only read.
+READERS = {"node", "preflight"}
+
+
+@pytest.mark.parametrize("role", sorted(set(ROLES) - READERS))
+def test_main_does_only_what_the_role_says_it_needs(role: str) -> None:
+    """A node where no role needs anything is left out: a step must not hang on something else."""
+    needs = load_yaml(Path("roles") / role / "vars/main.yml")[f"__{role}_needs"]
+    steps = set()
+    for task in load_yaml(Path("roles") / role / "tasks/main.yml"):
+        file = task.get("ansible.builtin.import_tasks")
+        if file is not None:  # looks and stops, and changes nothing where the role is run at all
+            steps.add(Path(file).stem)
+            continue
+        conditions = task.get("when")
+        first = conditions[0] if isinstance(conditions, list) else conditions
+        found = re.fullmatch(rf"__{role}_needs\.(\w+)", str(first))
+        assert found, f"roles/{role}/tasks/main.yml: {task['name']!r} does not begin its condition with its need"
+        steps.add(found[1])
+    assert steps == set(needs), f"roles/{role}/vars/main.yml: __{role}_needs and the steps of main differ"
+
+
+def test_every_role_with_needs_is_compared() -> None:
+    playbooks = (ROOT / "playbooks/prepare.yml", ROOT / "playbooks/agent.yml")
+    compared = "".join(path.read_text(encoding="utf-8") for path in playbooks)
+    for role in set(ROLES) - READERS:
+        assert f"'{role}': __{role}_needs" in compared, f"{role} is not compared before the roles run"
+
+
 def declared_variables() -> set[str]:
     return {name for role in ROLES for entry in specs(role).values() for name in (entry.get("options") or {})}
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
 
 
 def npufleet_differing(files: Iterable[Mapping[str, Any]], node: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -46,12 +49,24 @@ def npufleet_texts(texts: Mapping[str, str], folder: str) -> list[dict[str, str]
     return [{"path": f"{folder}/{name}", "content": text, "mode": "0600"} for name, text in sorted(texts.items())]
 
 
+def npufleet_role_path(path: str) -> str:
+    """A file or folder below roles/, wherever the task is that asks: other plays compare what a role would write."""
+    return str(ROLES / path)
+
+
+def npufleet_role_text(path: str) -> str:
+    """What stands in such a file."""
+    return (ROLES / path).read_text(encoding="utf-8")
+
+
 class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "npufleet_changed_since_start": npufleet_changed_since_start,
             "npufleet_differing": npufleet_differing,
             "npufleet_lineage": npufleet_lineage,
+            "npufleet_role_path": npufleet_role_path,
+            "npufleet_role_text": npufleet_role_text,
             "npufleet_texts": npufleet_texts,
             "npufleet_there": npufleet_there,
         }

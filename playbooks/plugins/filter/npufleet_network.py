@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -208,21 +208,29 @@ def no_address(link: Mapping[str, Any]) -> str:
     return f"{link['name']} has no IPv4 address; give it one on the peers' network."
 
 
-def npufleet_group_disagreement(choices: Mapping[str, Mapping[str, Any]], own: str, key: str) -> str:
-    """In what a node differs from most of its group, as "1500, but a, b have 9000"; empty when it does not.
+def npufleet_group_disagreements(choices: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """By node, in what it differs from most of its group: {"mtu": "1500, but a, b have 9000"}.
 
-    Where no value is the most common, every node is told.
+    Nodes that agree are left out, and so are those whose interface cannot be told. Where no value is the most common,
+    every node is told.
     """
+    told = {node: choice for node, choice in choices.items() if "error" not in choice}
+    found: dict[str, dict[str, str]] = {}
+    for key in ("mtu", "network"):
+        for node, sentence in _disagreements(told, key):
+            found.setdefault(node, {})[key] = sentence
+    return found
+
+
+def _disagreements(choices: Mapping[str, Mapping[str, Any]], key: str) -> Iterator[tuple[str, str]]:
     by_value: dict[Any, list[str]] = {}
     for node, choice in choices.items():
         by_value.setdefault(choice[key], []).append(node)
-    mine = choices[own][key]
-    most = max(map(len, by_value.values()))
+    most = max(map(len, by_value.values()), default=0)
     common = [value for value, nodes in by_value.items() if len(nodes) == most]
-    if len(by_value) == 1 or common == [mine]:
-        return ""
-    others = (f"{listed(nodes)} {value}" for value, nodes in by_value.items() if value != mine)
-    return f"{mine}, but " + " and ".join(others)
+    for mine, nodes in by_value.items() if len(by_value) > 1 else ():
+        others = " and ".join(f"{listed(held)} {value}" for value, held in by_value.items() if value != mine)
+        yield from ((node, f"{mine}, but {others}") for node in nodes if common != [mine])
 
 
 def listed(nodes: Sequence[str], limit: int = 4) -> str:
@@ -245,7 +253,7 @@ class FilterModule:
     def filters(self) -> dict[str, Any]:
         return {
             "npufleet_sysctl_after": npufleet_sysctl_after,
-            "npufleet_group_disagreement": npufleet_group_disagreement,
+            "npufleet_group_disagreements": npufleet_group_disagreements,
             "npufleet_peer_addresses": npufleet_peer_addresses,
             "npufleet_interface": npufleet_interface,
         }

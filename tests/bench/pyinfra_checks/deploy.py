@@ -54,7 +54,7 @@ expect("engine answers", bool(ask("docker version --format '{{.Server.Version}}'
 expect("containers", ask("docker ps -aq | wc -l").strip() != "")
 expect("image", "sha256" in ask("docker image inspect --format '{{.Id}}' npufleet-lab/busybox:1"))
 ask("/usr/local/libexec/npufleet/metadata-guard check && echo guarded")
-expect("proof", '"refused"' in ask("/usr/local/libexec/npufleet/metadata-guard-prove 169.254.169.254"))
+expect("proof", '"through": []' in ask("/usr/local/libexec/npufleet/metadata-guard-prove 169.254.169.254"))
 expect("certificate", "will not" in ask("openssl x509 -checkend 2592000 -in /etc/npufleet/tls/server.crt"))
 expect("agent file", bool(ask("sha256sum /opt/npufleet/agent/current")))
 expect("agent answers", "ok" in ask("curl -sk https://127.0.0.1:7443/healthz"))

@@ -60,3 +60,8 @@ def test_a_service_does_not_know_what_was_written_after_its_start(
 def test_a_service_that_is_not_there_knows_nothing_and_is_not_restarted() -> None:
     node = {"system": {"time": 300, "services": {}}, "files": {"/f": {"mtime": 200}}}
     assert files.npufleet_changed_since_start(["/f"], node, "a.service") == []
+
+
+def test_a_role_s_file_is_found_from_everywhere() -> None:
+    assert files.npufleet_role_text("agent/files/npu-agent.service").startswith("[Unit]")
+    assert files.npufleet_role_path("agent/files").endswith("/roles/agent/files")

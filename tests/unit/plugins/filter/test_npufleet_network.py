@@ -188,21 +188,27 @@ def test_what_carries_no_traffic_to_peers_is_told(inputs: dict[str, Any], words:
     assert words in network.npufleet_interface(SERVER, **inputs)["error"]
 
 
-GROUP = {"a": {"mtu": 9000}, "b": {"mtu": 9000}, "c": {"mtu": 1500}}
+ONE = {"mtu": 9000, "network": "10.1.0.0/16"}
+GROUP = {"a": ONE, "b": ONE, "c": {**ONE, "mtu": 1500}}
 
 
 def test_only_the_node_that_differs_from_its_group_is_told() -> None:
-    assert network.npufleet_group_disagreement(GROUP, "a", "mtu") == ""
-    assert network.npufleet_group_disagreement(GROUP, "c", "mtu") == "1500, but a, b have 9000"
+    assert network.npufleet_group_disagreements(GROUP) == {"c": {"mtu": "1500, but a, b have 9000"}}
+    assert network.npufleet_group_disagreements({"a": ONE, "b": ONE}) == {}
+    assert network.npufleet_group_disagreements({}) == {}
 
 
 def test_where_no_value_is_most_common_every_node_is_told() -> None:
-    pair = {"a": {"mtu": 9000}, "c": {"mtu": 1500}}
-    assert network.npufleet_group_disagreement(pair, "a", "mtu") == "9000, but c has 1500"
-    assert network.npufleet_group_disagreement(pair, "c", "mtu") == "1500, but a has 9000"
+    pair = {"a": GROUP["a"], "c": GROUP["c"]}
+    told = {"a": {"mtu": "9000, but c has 1500"}, "c": {"mtu": "1500, but a has 9000"}}
+    assert network.npufleet_group_disagreements(pair) == told
+
+
+def test_a_node_whose_interface_cannot_be_told_is_not_compared() -> None:
+    assert network.npufleet_group_disagreements({"a": ONE, "b": {"error": "no route"}}) == {}
 
 
 def test_a_large_group_is_not_listed_whole() -> None:
-    group = {f"n{i}": {"network": "10.1.0.0/16"} for i in range(7)} | {"x": {"network": "10.2.0.0/16"}}
-    told = network.npufleet_group_disagreement(group, "x", "network")
-    assert told == "10.2.0.0/16, but n0, n1, n2, n3 and 3 more have 10.1.0.0/16"
+    group = {f"n{i}": ONE for i in range(7)} | {"x": {**ONE, "network": "10.2.0.0/16"}}
+    told = network.npufleet_group_disagreements(group)
+    assert told == {"x": {"network": "10.2.0.0/16, but n0, n1, n2, n3 and 3 more have 10.1.0.0/16"}}
