@@ -76,6 +76,10 @@ bench: setup agent ## measure; prints the figures that the docs quote (BENCH="--
 bench-sweep: setup ## measure a sweep over 1,000 and 5,000 simulated agents beside curl's parallel mode
 	@$(BIN)/python tests/bench/sweep.py
 
+.PHONY: bench-push
+bench-push: root setup agent ## measure npufleet push beside scp, in turns, to a lab node
+	@$(BIN)/python tests/bench/push.py
+
 .PHONY: rehearse
 rehearse: setup ## rollouts over 1,000 simulated nodes, 3 % of which do not stand them; prints how each ended
 	@NPUFLEET_REHEARSE_NODES=1000 $(PYTEST) -q -s --timeout 3600 tests/rehearse

@@ -63,8 +63,8 @@ def _device(version: str, member: Member, npu: int, rank: int) -> dict[str, str]
         raise JobError(
             f"{member.node}: the address of NPU {npu}'s network port is not known, so there is no rank table.",
             code="device-ip-unknown",
-            remedy="The agent asks for it within minutes of its start where /etc/hccn.conf does not tell: try again then,"
-            " or see hccn_tool -i N -ip -g on the node; or leave rank_table out.",
+            remedy="Where /etc/hccn.conf does not tell, the agent asks for it in the first minutes: try again then;"
+            " or see hccn_tool -i N -ip -g on the node, or leave rank_table out.",
             node=member.node,
         )
     device = {"device_id": str(npu), "device_ip": address, "rank_id": str(rank)}
