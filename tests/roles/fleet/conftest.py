@@ -24,14 +24,12 @@ def fleet() -> Iterator[Fleet]:
 
 @pytest.fixture
 def nodes(fleet: Fleet) -> Iterator[list[Node]]:
-    """Two of them, with no workload, cordon or fault before and after."""
+    """Two of them, with no workload before and after."""
     two = fleet.nodes[:2]
     for node in two:
         sweep(node)
-        fleet.fault(node, "heal")
     wait_until("nodes ready", 90, lambda: all(ready(node) for node in two))
     yield two
     for node in two:
         sweep(node)
         node.api("DELETE", "/v1/cordon?force=1")
-        fleet.fault(node, "heal")
