@@ -80,7 +80,7 @@ def _hurts(node: str, npu: int, ring: Sequence[int], part: api.Component | None,
     if not (part and part.resets):
         told.append("The agent advises no reset of it and does not tell its ring: take it that all NPUs are reset.")
     if part and part.advice:
-        told.append(f"The agent says: {part.advice}")
+        told.append(f"The agent says: {part.advice}.")
     told += [f"{one.holder.sentence()} on NPU {one.npu} loses it." for one in npus if one.npu in ring and one.holder]
     if len(ring) > 1:
         told.append(f"NPU {npu} alone cannot be reset: the others share its ring.")
