@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-LAB_SUITES ?= tests/roles/mixed tests/e2e tests/roles/failures tests/roles/systems tests/roles/guard tests/scrape tests/chaos/machine
+LAB_SUITES ?= tests/roles/mixed tests/e2e tests/chaos/agent tests/roles/fleet tests/chaos/machine tests/roles/failures tests/roles/systems \
+	tests/roles/guard tests/rehearse tests/scrape
 LAB_WORKERS ?= 3
 PYTHON_SOURCES := agent fleet lab playbooks/plugins roles scripts tests
 SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run)
@@ -79,6 +80,14 @@ bench-start: root setup agent ## measure starts through the agent beside docker 
 .PHONY: bench-sweep
 bench-sweep: setup ## measure a sweep over 1,000 and 5,000 simulated agents beside curl's parallel mode
 	@$(BIN)/python tests/bench/sweep.py
+
+.PHONY: bench-push
+bench-push: root setup agent ## measure npufleet push beside scp, in turns, to a lab node
+	@$(BIN)/python tests/bench/push.py
+
+.PHONY: rehearse
+rehearse: setup ## rollouts over 1,000 simulated nodes, 3 % of which do not stand them; prints how each ended
+	@NPUFLEET_REHEARSE_NODES=1000 $(PYTEST) -q -s --timeout 3600 tests/rehearse
 
 .PHONY: bench-prepare
 bench-prepare: root setup agent build/bench-venv/done ## measure a no-change site.yml on 16 nodes beside Ansible's defaults, pyinfra and bare SSH

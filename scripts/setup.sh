@@ -40,6 +40,7 @@ python=$(find_python)
 # Debian splits venv's installer off into a package of its own.
 "$python" -c 'import ensurepip, venv' 2>/dev/null || install_system_packages python3-venv
 command -v ssh >/dev/null 2>&1 || install_system_packages openssh-client
+command -v rsync >/dev/null 2>&1 || install_system_packages rsync
 
 if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
   echo "setup: making .venv with $("$python" -V)"

@@ -33,6 +33,10 @@ DEGRADED = "degraded"
 UNHEALTHY = "unhealthy"
 UNKNOWN = "unknown"
 HEALTH_STATES = (HEALTHY, DEGRADED, UNKNOWN, UNHEALTHY)
+# Components by the beginnings of their names. A workload that failed says nothing about whether the node can take
+# another one. Ports are asked by turns, which take long on a busy node: that nobody knows of one takes no node out.
+NOT_THE_NODES = ("workload/",)
+MAY_BE_UNKNOWN = ("npu-network/",)
 
 ACTIONS = (
     "none",

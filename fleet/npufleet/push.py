@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from npufleet import push_remote, run
+from npufleet import push_remote, push_rsync, run
 from npufleet.errors import NpufleetError, UsageError
 from npufleet.interrupts import signals_interrupt
 from npufleet.inventory import Node
@@ -40,6 +40,7 @@ class Item:
     size: int
     mode: int
     mtime: int
+    name: str = ""  # below the folder that is pushed; empty for a file by itself
 
 
 @dataclass
@@ -82,12 +83,12 @@ def items(source: Path, target: str) -> list[Item]:
     if not files:
         raise UsageError(f"The folder {source} has no files.", code="source-missing")
     base = target.rstrip("/")
-    return [_item(path, f"{base}/{path.relative_to(source)}") for path in files]
+    return [_item(path, f"{base}/{path.relative_to(source)}", str(path.relative_to(source))) for path in files]
 
 
-def _item(path: Path, remote: str) -> Item:
+def _item(path: Path, remote: str, name: str = "") -> Item:
     about = path.stat()
-    return Item(path, remote, about.st_size, about.st_mode & 0o777, int(about.st_mtime))
+    return Item(path, remote, about.st_size, about.st_mode & 0o777, int(about.st_mtime), name)
 
 
 @dataclass
@@ -146,7 +147,7 @@ class Push:
             tally.begun, tally.state = time.monotonic(), "sending"
             try:
                 shell = self.shell(node)
-                for item in self.items:
+                for item in self._besides_small(shell, tally):
                     self._one(shell, item, tally)
                 tally.state = "done"
             except KeyboardInterrupt:
@@ -160,15 +161,57 @@ class Push:
         whole, part = (_number(word) for word in _answer(shell, push_remote.sizes(item.remote)).split())
         if whole == item.size and self._same(shell, item):
             tally.kept += item.size
-        else:
+        elif part or (whole or 0) < push_rsync.SMALL_BYTES or not self._update(shell, item, tally):
             self._send(shell, item, part or 0, tally)
         tally.files += 1
 
+    def _besides_small(self, shell: Shell, tally: Tally) -> Sequence[Item]:
+        """Bring a folder's small files by rsync where that can be; give the others, or all where it cannot."""
+        small = [item for item in self.items if item.name and item.size <= push_rsync.SMALL_BYTES]
+        if len(small) < 2 or not push_rsync.usable(shell):
+            return self.items
+        source, base = (str(end).removesuffix(f"/{small[0].name}") for end in (small[0].local, small[0].remote))
+        _answer(shell, f"mkdir -p {shlex.quote(base)}")
+        output = push_rsync.bulk(shell, Path(source), base, [item.name for item in small], self._heed)
+        if not _went(shell, output):
+            return self.items
+        for share in push_rsync.shares(small):
+            told = _answer(shell, push_rsync.checksums(base, [item.name for item in share]), push_remote.HASH_S)
+            theirs = [line.lstrip("\\").split()[0] for line in told.splitlines()]
+            for item, found in zip(share, theirs, strict=True):
+                if found != self._sum(item):
+                    raise PushError(f"{item.remote} on {shell.node.name} differs from what was sent. Try again.")
+        _count(tally, sum(item.size for item in small), push_rsync.literal_bytes(output))
+        tally.files += len(small)
+        return [item for item in self.items if item not in set(small)]
+
+    def _update(self, shell: Shell, item: Item, tally: Tally) -> bool:
+        """Bring what is new in a file; False where rsync is not there or could not, and all of it must go."""
+        if not push_rsync.usable(shell):
+            return False
+        _answer(shell, push_rsync.begin_with(item.remote), push_remote.HASH_S)
+        output = push_rsync.update(shell, item.local, item.remote, self._heed)
+        if not _went(shell, output):
+            return False
+        theirs = _answer(shell, push_remote.checksum(item.remote + PART), push_remote.HASH_S).split()[0]
+        if theirs != self._sum(item):
+            return False
+        _count(tally, item.size, push_rsync.literal_bytes(output))
+        _answer(shell, push_remote.finish(item.remote, item.mode, item.mtime))
+        return True
+
+    def _heed(self) -> None:
+        if self._stopping.is_set():
+            raise KeyboardInterrupt
+
     def _same(self, shell: Shell, item: Item) -> bool:
         theirs = _answer(shell, push_remote.checksum(item.remote), push_remote.HASH_S).split()[0]
+        return theirs == self._sum(item)
+
+    def _sum(self, item: Item) -> str:
         if item.local not in self._sums:
             self._sums[item.local] = _sum_of(item.local)
-        return theirs == self._sums[item.local]
+        return self._sums[item.local]
 
     def _send(self, shell: Shell, item: Item, there: int, tally: Tally) -> None:
         with item.local.open("rb") as source:
@@ -176,8 +219,7 @@ class Push:
             tally.kept += offset
 
             def sent(block: bytes) -> None:
-                if self._stopping.is_set():
-                    raise KeyboardInterrupt
+                self._heed()
                 digest.update(block)
                 tally.sent += len(block)
 
@@ -236,6 +278,19 @@ def _check(node: str, output: run.Output) -> None:
         raise NoSshError(f"no SSH to {node}, or it was cut: {said}")
     if output.code != 0:
         raise PushError(f"{node} could not take it: {said}")
+
+
+def _went(shell: Shell, output: run.Output) -> bool:
+    """Whether rsync did it; a connection that was cut is no reason to try another way."""
+    if output.code in push_rsync.CUT:
+        raise NoSshError(f"no SSH to {shell.node.name}, or it was cut: {' '.join(output.stderr.split())}")
+    return output.code == 0
+
+
+def _count(tally: Tally, size: int, literal: int) -> None:
+    sent = min(size, literal)
+    tally.sent += sent
+    tally.kept += size - sent
 
 
 def _number(word: str) -> int | None:

@@ -56,6 +56,27 @@ def beside_python(program: str) -> str:
     return str(beside) if beside.exists() else program
 
 
+def follow(command: Sequence[str], text: bytes, told: Callable[[], None]) -> Output:
+    """Run a program that tells how far it is; `told` is called whenever it does, and ends it by raising."""
+    pipe = subprocess.PIPE
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as errors:
+        given.write(text)
+        given.seek(0)
+        with subprocess.Popen(list(command), stdin=given, stdout=pipe, stderr=errors) as process:
+            assert process.stdout is not None, "it was asked for"
+            said = bytearray()
+            try:
+                while block := os.read(process.stdout.fileno(), BLOCK):
+                    said += block
+                    told()
+            except BaseException:
+                process.kill()
+                raise
+            code = process.wait()
+        errors.seek(0)
+        return Output(code, said.decode(errors="replace"), errors.read().decode(errors="replace"))
+
+
 def feed(command: Sequence[str], source: BinaryIO, sent: Callable[[bytes], None]) -> Output:
     """Stream a file into a program; `sent` sees every block. A program that ends early has its reason in stderr."""
     pipe = subprocess.PIPE

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from npu_agent import api
+from npufleet import readiness
 from npufleet.agent_client import AgentClient
 from npufleet.agent_errors import UnreachableError
 from npufleet.fleet import Fleet
@@ -120,8 +121,8 @@ def _cause(failure: Failure) -> str:
 
 
 def _state(health: api.HealthReport) -> str:
-    """Believe `ready` only where the agent also knows its own state."""
-    if health.state not in api.HEALTH_STATES or (health.ready and health.state == api.UNKNOWN):
+    """Believe `ready` only where the agent also knows of its node what it must."""
+    if health.state not in api.HEALTH_STATES or (health.ready and not readiness.knows_itself(health)):
         return UNKNOWN
     return READY if health.ready else NOT_READY
 

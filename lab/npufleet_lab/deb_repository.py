@@ -12,7 +12,7 @@ from npufleet_lab import apt
 from npufleet_lab.run import run
 
 # Beside the engine, what servers have in front of it: some neither, some one, some both.
-PACKAGES = ("docker.io", "nftables", "firewalld")
+PACKAGES = ("docker.io", "nftables", "firewalld", "rsync")
 
 
 def build(folder: Path, node_status: Path) -> list[Path]:

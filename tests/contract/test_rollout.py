@@ -61,7 +61,7 @@ class Stateful:
         return {
             f"{method} {path}": self.answer
             for method in ("GET", "PUT", "DELETE")
-            for path in ("/v1/node", "/v1/health", "/v1/npus", "/v1/cordon", "/v1/drain")
+            for path in ("/v1/overview", "/v1/cordon", "/v1/drain")
         }
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
@@ -77,10 +77,10 @@ class Stateful:
         sick = bool(self.sick_on) and self.mark.exists() and self.mark.read_text(encoding="utf-8") == self.sick_on
         state = api.UNHEALTHY if sick else api.HEALTHY
         reasons = ["npu/3: unhealthy: npu-smi reports Alarm"] if sick else []
+        health = api.HealthReport(self.name, not reasons and not self.cordons, state, reasons)
+        node = api.Node(self.name, "0.1.0", boot_id="b")
         known: dict[str, api.Wire] = {
-            "/v1/node": api.Node(self.name, "0.1.0", boot_id="b"),
-            "/v1/health": api.HealthReport(self.name, not reasons and not self.cordons, state, reasons),
-            "/v1/npus": api.NpuReport(f"{time.time()}", 1.0),
+            "/v1/overview": api.Overview(node, health, api.NpuReport(f"{time.time()}", 1.0)),
             "/v1/cordon": api.Cordons(bool(self.cordons), self.cordons),
             "/v1/drain": self.drain,
         }

@@ -19,10 +19,6 @@ _DRASTIC = (
     "reboot-node",
     "replace-hardware",
 )
-# A workload that failed says nothing about whether the node can take another one.
-_NOT_THE_NODES = "workload/"
-# Ports are asked by turns, which take long on a busy node: that nobody knows of one takes no node out.
-_MAY_BE_UNKNOWN = "npu-network/"
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ def graver(state: str, than: str) -> bool:
 
 def overall(components: Iterable[api.Component], *, complete: bool = True) -> Overall:
     """Tell whether the node may be given work: unknown is never healthy, and keeps work away."""
-    nodes_own = [component for component in components if not component.name.startswith(_NOT_THE_NODES)]
+    nodes_own = [component for component in components if not component.name.startswith(api.NOT_THE_NODES)]
     blocking = [c for c in nodes_own if c.state == api.UNHEALTHY or _blocks_unknown(c)]
     reasons = tuple(f"{c.name}: {c.state}: {c.reason}" if c.reason else f"{c.name}: {c.state}" for c in blocking)
     if not complete:
@@ -86,4 +82,4 @@ def overall(components: Iterable[api.Component], *, complete: bool = True) -> Ov
 
 
 def _blocks_unknown(component: api.Component) -> bool:
-    return component.state == api.UNKNOWN and not component.name.startswith(_MAY_BE_UNKNOWN)
+    return component.state == api.UNKNOWN and not component.name.startswith(api.MAY_BE_UNKNOWN)

@@ -6,13 +6,15 @@ Version 1.0 is for servers whose NPUs have a network port each (A2); 1.2 adds wh
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from npufleet.errors import JobError
 
-SUPER_POD_CHIPS = ("910_93", "910C", "Ascend910_93")
+# npu-smi's table calls an A3 just Ascend910; which of its kinds it is, 910_9392 for one, other questions tell.
+SUPER_POD_CHIPS = re.compile(r"Ascend910|(Ascend)?910(_93.*|C)")
 _ASK_SUPER_POD = "npu-smi info -t spod-info -i CARD -c CHIP"
 
 
@@ -33,7 +35,7 @@ def version_for(wanted: str, members: Sequence[Member]) -> str:
     """Choose by the chips where the job leaves it open."""
     if wanted != "auto":
         return wanted
-    return "1.2" if any(word in (member.chip or "") for member in members for word in SUPER_POD_CHIPS) else "1.0"
+    return "1.2" if any(SUPER_POD_CHIPS.fullmatch(member.chip or "") for member in members) else "1.0"
 
 
 def build(wanted: str, members: Sequence[Member]) -> str:
@@ -61,7 +63,8 @@ def _device(version: str, member: Member, npu: int, rank: int) -> dict[str, str]
         raise JobError(
             f"{member.node}: the address of NPU {npu}'s network port is not known, so there is no rank table.",
             code="device-ip-unknown",
-            remedy="See hccn_tool -i N -ip -g and /etc/hccn.conf on the node; or leave rank_table out.",
+            remedy="Where /etc/hccn.conf does not tell, the agent asks for it in the first minutes: try again then;"
+            " or see hccn_tool -i N -ip -g on the node, or leave rank_table out.",
             node=member.node,
         )
     device = {"device_id": str(npu), "device_ip": address, "rank_id": str(rank)}

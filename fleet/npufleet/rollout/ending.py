@@ -15,13 +15,17 @@ from npufleet.rollout.wave import lift
 def turn_back(
     record: Record, rollout: str, nodes: Sequence[NodeRow], settings: Settings, reason: str, ends_as: str
 ) -> None:
-    """Failed nodes first, by themselves: they show whether the way back works before a healthy one is touched."""
+    """Failed nodes first, by themselves: they show whether the way back works before a healthy one is touched.
+
+    One that failed before it was changed has nothing to take back: it stays as it is, and in nobody's way.
+    """
     changed = [node for node in nodes if node.changed]
     unproven = [node.node for node in changed if node.state != states.HEALTHY]
     proven = [node.node for node in changed if node.state == states.HEALTHY]
     untouched = [node.node for node in nodes if not node.changed and node.state == states.PENDING]
     batches = plan.back(unproven, settings) + plan.back(proven, settings)
-    record.turn_back(rollout, batches, untouched, reason=reason, ends_as=ends_as)
+    failed = [node.node for node in nodes if not node.changed and node.state in states.BAD]
+    record.turn_back(rollout, batches, untouched, failed, reason=reason, ends_as=ends_as)
 
 
 def free_untouched(record: Record, site: Site, rollout: str) -> list[str]:

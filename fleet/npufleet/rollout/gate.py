@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from npu_agent import api
-from npufleet import agent_cordon
+from npufleet import agent_cordon, readiness
 from npufleet.agent_client import AgentClient
 from npufleet.agent_errors import UnreachableError
 from npufleet.rollout.settings import Settings
@@ -39,7 +39,9 @@ class Look:
 
 
 def inquire(client: AgentClient) -> Seen:
-    return Seen(client.node_facts(), client.health(), client.npus(), agent_cordon.cordons(client))
+    """Of one moment, and in as few questions as there can be: a large fleet is asked every few seconds."""
+    told = client.overview()
+    return Seen(told.node, told.health, told.npus, agent_cordon.cordons(client))
 
 
 def look(answer: Answer[Seen], settings: Settings, *, version: str = "", owner: str = "") -> Look:
@@ -73,14 +75,16 @@ def _judge(seen: Seen, waived: Sequence[str]) -> tuple[str, str]:
         return (SICK if sick else DUNNO), reasons[0]
     if seen.health.state not in api.HEALTH_STATES:
         return DUNNO, f"its agent tells a state that is not known here: {seen.health.state}"
-    if seen.health.state == api.UNKNOWN and not waived_one:
-        unknown = next((f": {part.name}: {part.reason}" for part in parts if part.state == api.UNKNOWN), "")
-        return DUNNO, f"its agent does not know its own state{unknown}"
+    unknown = readiness.not_known(parts)
+    if seen.health.state == api.UNKNOWN and not waived_one and not unknown:
+        return DUNNO, "its agent does not know its own state"
+    if needed := [part for part in unknown if readiness.must_be_known(part)]:
+        return DUNNO, f"its agent does not know its own state: {needed[0].name}: {needed[0].reason}"
     if seen.npus.observed_at is None:
         return DUNNO, "its agent has not looked at the NPUs yet"
     if not seen.health.ready and not seen.cordons.cordoned and not waived_one:
         return DUNNO, "its agent says that it is not ready, and not why"
-    return GOOD, ""
+    return GOOD, f"not known, nor needed: {', '.join(part.name for part in unknown)}" if unknown else ""
 
 
 @dataclass

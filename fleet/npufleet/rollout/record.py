@@ -195,7 +195,14 @@ class Record:
         with self._write() as db:
             self._step(db, rollout, node, what, reason)
 
-    def turn_back(self, rollout: str, batches: Iterable[Iterable[str]], unchanged: Iterable[str], **more: Any) -> None:
+    def turn_back(
+        self,
+        rollout: str,
+        batches: Iterable[Iterable[str]],
+        unchanged: Iterable[str],
+        failed: Iterable[str],
+        **more: Any,
+    ) -> None:
         """Set out on the way back in one write: changed nodes are to be reverted, the others stay as they are."""
         with self._write() as db:
             _update(db, "rollouts", {"direction": "back", "since": now(), **more}, {"id": rollout})
@@ -206,6 +213,8 @@ class Record:
             for name in unchanged:
                 values = {"state": states.SKIPPED, "reason": "was not changed", "accepted": 0}
                 _update(db, "nodes", {**values, "since": now()}, {"rollout": rollout, "node": name})
+            for name in failed:
+                _update(db, "nodes", {"accepted": 1}, {"rollout": rollout, "node": name})
             self._step(db, rollout, "", "turns back", str(more.get("reason", "")))
 
     def set_stable(self, inventory: str, digest: str) -> None:

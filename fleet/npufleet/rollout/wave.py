@@ -154,15 +154,17 @@ class Wave:
     def _let_go(self, names: Sequence[str]) -> None:
         """Lift this rollout's own mark and nobody else's."""
         self.record.note(self.task.id, names, cordon=LIFTING)
-        boots = {name: one.boot_id for name, one in self.look(names).items()}
+        looks = self.look(names)
         problems = uncordon(self.site, self.task.id, names)
         back = {"changed": 0} if self.task.rollout.goes_back else {}
         for name in names:
             if name in problems:
                 self.record.move(self.task.id, [name], states.UNREACHABLE, problems[name])
             else:
-                more = {"cordon": NO_CORDON, "boot_id": boots[name], **back}
-                self.record.move(self.task.id, [name], self.task.done_state, "", **more)
+                one = looks[name]
+                more = {"cordon": NO_CORDON, "boot_id": one.boot_id, **back}
+                noted = one.reason if one.verdict == gate.GOOD else ""
+                self.record.move(self.task.id, [name], self.task.done_state, noted, **more)
 
 
 def lift(record: Record, site: Site, owner: str, names: Sequence[str]) -> dict[str, str]:

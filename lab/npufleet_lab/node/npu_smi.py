@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from . import board, misbehave, queries, table
-from .state import State, read, visible
+from . import board, misbehave, queries, reset, table
+from .state import State, read, visible, write
 
 _USAGE = "Usage: npu-smi info <watch|proc|-h|-m|-l|-t type> [Options...]\n"
 _BAD_PARAMETER_STATUS = 255
@@ -81,8 +81,22 @@ def _for_npus(kind: str, npus: list[dict[str, Any]], state: State, of_chip: bool
     return "\n".join(_BY_NPU[kind](state, npu) for npu in npus)
 
 
+def change(arguments: list[str], reply: str, state: State) -> tuple[str, int, State]:
+    """`npu-smi set`: what it prints and returns, and the state after it."""
+    refused = misbehave.refusal(state)
+    if refused is not None:
+        return (*refused, state)
+    done = reset.answer(arguments, reply, state)
+    return done or (f"Error parameter of {' '.join(arguments)}\n" + _USAGE, _BAD_PARAMETER_STATUS, state)
+
+
 def main() -> int:
     state = misbehave.delay(read)
-    output, status = answer(sys.argv[1:], state)
+    if sys.argv[1:2] == ["set"]:
+        output, status, after = change(sys.argv[2:], sys.stdin.readline(), state)
+        if after is not state:
+            write(after)
+    else:
+        output, status = answer(sys.argv[1:], state)
     misbehave.emit(output, state)
     return status

@@ -22,17 +22,29 @@ PLAYBOOK = """\
 #   ansible-playbook -i {folder} {own}/playbook.yml -e version=0.2.0 --limit 'sim-000*'
 - hosts: npu_nodes
   gather_facts: false
+  become: false
+  vars:
+    ansible_connection: local
+    ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"
   tasks:
-    - name: Give the simulated node another agent version
-      ansible.builtin.copy:
-        content: "{{{{ {{inventory_hostname: {{'version': version | string}}}} | to_json }}}}"
-        dest: "{own}/control/90-{{{{ inventory_hostname }}}}.yml"
-        mode: "0600"
+    # A module a node would cost a thousand starts of Python, and the rehearsal is not about those.
+    - name: Give the simulated nodes another agent version
+      ansible.builtin.shell: |
+        set -eu
+        cd '{own}/control'
+        for node in {{{{ ansible_play_batch | join(' ') }}}}; do
+          printf '%s: {{version: "%s"}}\\n' "$node" {{{{ version | string | quote }}}} > ".90-$node.new"
+          mv ".90-$node.new" "90-$node.yml"
+        done
       delegate_to: localhost
-      become: false
+      run_once: true
+
+    - name: Read it back for every node
+      ansible.builtin.assert:
+        that: (lookup('ansible.builtin.file', file) | from_yaml)[inventory_hostname].version == version | string
+        quiet: true
       vars:
-        ansible_connection: local
-        ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"
+        file: "{own}/control/90-{{{{ inventory_hostname }}}}.yml"
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +15,23 @@ from npufleet.push_remote import PART, Shell
 from npufleet.result import Exit, Result
 from unit.fleet.samples import make_node
 
+# What rsync calls in the place of ssh: it leaves out the host and runs the rest here.
+RSH = ["sh", "-c", 'while [ "$1" != rsync ]; do shift; done; exec "$@"', "rsh"]
+
 
 @dataclass(frozen=True)
 class Here(Shell):
     def command(self, line: str) -> list[str]:
         return ["sh", "-c", line]
+
+    def ssh(self) -> list[str]:
+        return RSH
+
+
+@dataclass(frozen=True)
+class WithoutRsync(Here):
+    def command(self, line: str) -> list[str]:
+        return super().command(line.replace("command -v rsync", "false"))
 
 
 @dataclass(frozen=True)
@@ -136,3 +149,51 @@ def test_ssh_is_told_what_the_inventory_says() -> None:
     assert words[0] == "ssh"
     assert words[-2:] == ["192.0.2.1", "true"]
     assert "BatchMode=yes" in words
+
+
+needs_rsync = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not here: make setup")
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """Many small files, names as people give them, and a large one."""
+    source = tmp_path / "code"
+    (source / "it's a sub").mkdir(parents=True)
+    for index in range(40):
+        (source / f"it's a sub/file {index}.py").write_text(f"print({index})\n" * 50, encoding="utf-8")
+    (source / "large").write_bytes(os.urandom(5_000_000))
+    return source
+
+
+@needs_rsync
+def test_small_files_of_a_folder_go_in_one_run_and_are_not_sent_twice(code: Path, tmp_path: Path) -> None:
+    total = sum(path.stat().st_size for path in code.rglob("*") if path.is_file())
+    first = push(code, str(tmp_path / "node/there"))
+    assert (first.exit_code, sent(first)) == (Exit.FINE, (total, 0))
+    for path in code.rglob("*"):
+        twin = tmp_path / "node/there" / path.relative_to(code)
+        assert not path.is_file() or (twin.read_bytes(), twin.stat().st_mode) == (
+            path.read_bytes(),
+            path.stat().st_mode,
+        )
+    assert sent(push(code, str(tmp_path / "node/there"))) == (0, total)
+    assert first.data["nodes"][0]["files"] == 41
+
+
+@pytest.mark.parametrize("shell", [pytest.param(Here, marks=needs_rsync), WithoutRsync])
+def test_of_a_file_that_changed_only_that_goes_where_rsync_is(shell: type[Shell], code: Path, tmp_path: Path) -> None:
+    target = tmp_path / "w.copy"
+    push(code / "large", str(target), shell)
+    changed = bytearray((code / "large").read_bytes())
+    changed[2_000_000:2_000_010] = b"0123456789"
+    (code / "large").write_bytes(changed)
+    over_the_network, there_already = sent(push(code / "large", str(target), shell))
+    assert over_the_network + there_already == 5_000_000
+    assert (over_the_network < 100_000) == (shell is Here)
+    assert target.read_bytes() == bytes(changed)
+    assert not Path(f"{target}{PART}").exists()
+
+
+def test_without_rsync_a_folder_goes_all_the_same(code: Path, tmp_path: Path) -> None:
+    assert push(code, str(tmp_path / "there"), WithoutRsync).exit_code == Exit.FINE
+    assert (tmp_path / "there/it's a sub/file 39.py").is_file()

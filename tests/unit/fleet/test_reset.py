@@ -16,7 +16,7 @@ from unit.fleet.samples import make_facts, make_fleet, make_npu, replies_of
 
 @dataclass
 class Connection:
-    said: str = "Message : The reset command of the NPU is sent."
+    said: str = "\tMessage : resetting ...\n\tStatus                         : OK\n\tMessage : Reset card successfully."
     code: int = 0
     lines: list[str] = field(default_factory=list)
 
@@ -80,7 +80,9 @@ def test_it_is_cordoned_reset_by_card_and_chip_and_uncordoned() -> None:
     ]
 
 
-@pytest.mark.parametrize(("said", "code"), [("Status : Fail", 0), ("", 1)])
+@pytest.mark.parametrize(
+    ("said", "code"), [("Status : Fail", 0), ("Status : OK", 1), ("", 1), ("", 0), ("are you sure? (Y/N)", 0)]
+)
 def test_a_reset_that_npu_smi_refused_is_no_success(said: str, code: int) -> None:
     site = fleet()
     plan = reset.plan(site, "n1", 4, force=False)

@@ -55,6 +55,16 @@ def test_ready_is_believed_only_of_an_agent_that_knows_its_state(ready: bool, st
     assert only(make_facts(ready=ready, state=state)).state == judged
 
 
+@pytest.mark.parametrize(("part", "judged"), [("npu-network/3", "ready"), ("driver", "unknown")])
+def test_a_port_that_was_not_asked_lately_keeps_no_work_away(part: str, judged: str) -> None:
+    """The agent says ready, and so does the fleet: else a job is refused for minutes after an agent's restart."""
+    status = only(
+        make_facts(ready=True, state="unknown", components=[api.Component(part, api.UNKNOWN, "not asked yet")])
+    )
+    assert status.state == judged
+    assert [reason.text for reason in status.reasons] == [f"{part}: unknown: not asked yet"]
+
+
 def test_agent_that_does_not_accept_the_token_is_unknown_not_unreachable() -> None:
     status = only({"GET /v1/node": problem(401, "unauthenticated", "no such token")})
     assert status.state == "unknown"

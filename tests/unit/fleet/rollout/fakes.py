@@ -103,12 +103,12 @@ class FakeNode(BaseAdapter):
         cordons = [api.Cordon(owner, reason) for owner, reason in self.cordons.items()]
         reasons = [] if state == api.HEALTHY else [f"npu/3: {state}: npu-smi reports Alarm"]
         observed = self.observe() if self.observe else f"t{int(self.time.now // 5)}"
+        health = api.HealthReport(
+            self.name, not reasons and not cordons, state, [*reasons, *(f"cordoned by {c.owner}" for c in cordons)]
+        )
+        node = api.Node(self.name, self.version, boot_id=self.boot_id, cordoned=bool(cordons))
         known: dict[str, api.Wire] = {
-            "/v1/node": api.Node(self.name, self.version, boot_id=self.boot_id, cordoned=bool(cordons)),
-            "/v1/health": api.HealthReport(
-                self.name, not reasons and not cordons, state, [*reasons, *(f"cordoned by {c.owner}" for c in cordons)]
-            ),
-            "/v1/npus": api.NpuReport(observed, 1.0, make_npus()),
+            "/v1/overview": api.Overview(node, health, api.NpuReport(observed, 1.0, make_npus())),
             "/v1/cordon": api.Cordons(bool(cordons), cordons),
             "/v1/drain": self._drain(),
         }

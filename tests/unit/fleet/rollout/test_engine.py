@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,18 @@ def test_way_back_is_proven_on_the_failed_node_alone(world: World) -> None:
     world.nodes["n2"].sick_on = "new"
     world.begin(auto_revert=True, max_parallel=4)
     assert [names for _, names, _ in world.runs] == [["n1"], ["n2", "n3", "n4"], ["n2"], ["n1", "n3", "n4"]]
+
+
+def test_node_that_failed_before_it_was_changed_does_not_stand_in_the_way_back(world: World) -> None:
+    world.begin()
+    world.nodes["n2"].sick_on = "newer"
+    world.nodes["n3"].silent = True
+    end = world.begin(replace(NEW, name="newer"), auto_revert=True, max_parallel=3, circuit_breaker={"percent": 90})
+    assert end["state"] == "failed"
+    assert "reverted n2, n1, n4" in end["reason"]
+    assert world.states() == {"n1": "reverted", "n2": "reverted", "n3": "unreachable", "n4": "reverted"}
+    assert set(reached(world).values()) == {"new"}
+    assert cordoned(world) == {}
 
 
 def test_without_a_stable_revision_nothing_is_reverted(world: World) -> None:

@@ -49,6 +49,23 @@ def test_only_what_is_known_to_be_fine_is_good(one: Seen, verdict: str) -> None:
     assert judged(one, owner=OWN if one.cordons.cordoned else "").verdict == verdict
 
 
+def not_known(name: str, **more: Any) -> Seen:
+    return seen(state=api.UNKNOWN, components=[api.Component(name, api.UNKNOWN, "not asked yet")], **more)
+
+
+def test_what_the_agent_needs_not_know_to_be_ready_passes_and_is_told() -> None:
+    """As the agent's own readiness has it: ports are asked by turns, which take long on a busy node."""
+    told = "not known, nor needed: npu-network/3"
+    assert judged(not_known("npu-network/3")) == Look(GOOD, told, "t1", "b1")
+    assert judged(not_known("npu-network/3", cordons=(OWN,)), owner=OWN).verdict == GOOD
+    assert judged(not_known("npu-network/3", reasons=["npu-network/3: unknown: by another agent"])).verdict == DUNNO
+
+
+def test_every_other_part_that_is_not_known_never_passes_whatever_the_agent_says() -> None:
+    one = judged(not_known("driver"))
+    assert (one.verdict, one.reason) == (DUNNO, "its agent does not know its own state: driver: not asked yet")
+
+
 def test_silence_is_a_verdict_of_its_own() -> None:
     answer: Answer[Seen] = Answer(make_node("n1"), problem=UnreachableError("gone", node="n1"))
     assert gate.look(answer, WANTED) == Look(SILENT, "gone")

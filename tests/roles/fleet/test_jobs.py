@@ -5,28 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import yaml
 
 from support.fleet import Fleet
 from support.nodes import Node, wait_until
-from support.workloads import IMAGE, SLEEP, ready, start, sweep
+from support.workloads import IMAGE, SLEEP, ready, start
 
 SAY = "echo rank $NODE_RANK of $NNODES at $MASTER_ADDR:$MASTER_PORT by $HCCL_SOCKET_IFNAME; sleep 600"
-
-
-@pytest.fixture
-def nodes(prepared: Fleet) -> Iterator[list[Node]]:
-    for node in prepared.nodes:
-        sweep(node)
-    wait_until("nodes ready", 60, lambda: all(ready(node) for node in prepared.nodes))
-    yield prepared.nodes
-    for node in prepared.nodes:
-        sweep(node)
-        node.api("DELETE", "/v1/cordon?force=1")
 
 
 def job_file(folder: Path, **keys: object) -> str:
@@ -36,19 +23,19 @@ def job_file(folder: Path, **keys: object) -> str:
     return str(path)
 
 
-def test_a_job_over_two_nodes_knows_its_ranks(prepared: Fleet, nodes: list[Node], tmp_path: Path) -> None:
-    code, told = prepared.npufleet("run", "-f", job_file(tmp_path, rank_table=True))
+def test_a_job_over_two_nodes_knows_its_ranks(fleet: Fleet, nodes: list[Node], tmp_path: Path) -> None:
+    code, told = fleet.npufleet("run", "-f", job_file(tmp_path, rank_table=True))
     assert code == 0, told
     assert [rank["node"] for rank in told["data"]["ranks"]] == [node.name for node in nodes]
     table = nodes[1].in_container("npufleet-job", "cat $RANK_TABLE_FILE; echo x > $RANK_TABLE_FILE")
     assert '"rank_id": "7"' in table.stdout
     assert "Read-only" in table.stderr
-    spoken = wait_until("both ranks speak", 20, lambda: logs(prepared))
-    assert f"0 | rank 0 of 2 at {prepared.variable(nodes[0], 'nic_env_address')}:29500" in spoken
-    code, told_json = prepared.npufleet("exec", "--in", "job", "--", "echo $NODE_RANK; exit 7")
+    spoken = wait_until("both ranks speak", 20, lambda: logs(fleet))
+    assert f"0 | rank 0 of 2 at {fleet.variable(nodes[0], 'nic_env_address')}:29500" in spoken
+    code, told_json = fleet.npufleet("exec", "--in", "job", "--", "echo $NODE_RANK; exit 7")
     assert code == 1
     assert [(n["stdout"], n["exit_code"]) for n in told_json["data"]["nodes"]] == [("0\n", 7), ("1\n", 7)]
-    code, told = prepared.npufleet("stop", "job", "--grace", "1")
+    code, told = fleet.npufleet("stop", "job", "--grace", "1")
     assert code == 0, told
     assert not any(node.containers() for node in nodes)
 
@@ -59,10 +46,10 @@ def logs(fleet: Fleet) -> str | None:
     return text if "0 | rank" in text and "1 | rank" in text else None
 
 
-def test_one_node_that_cannot_releases_all(prepared: Fleet, nodes: list[Node], tmp_path: Path) -> None:
+def test_one_node_that_cannot_releases_all(fleet: Fleet, nodes: list[Node], tmp_path: Path) -> None:
     start(nodes[1], "other", [0])
     names = [node.name for node in nodes]
-    code, told = prepared.npufleet("run", "-f", job_file(tmp_path, npus=[0, 1], nodes=names))
+    code, told = fleet.npufleet("run", "-f", job_file(tmp_path, npus=[0, 1], nodes=names))
     assert code == 1
     assert "held by workload other" in told["errors"][0]["message"]
     assert "Nothing of it is left" in told["errors"][0]["message"]
@@ -72,11 +59,11 @@ def test_one_node_that_cannot_releases_all(prepared: Fleet, nodes: list[Node], t
         assert "job" not in [lease["workload"] for lease in leases["leases"]]
 
 
-def test_the_rendered_line_makes_the_agents_container(prepared: Fleet, nodes: list[Node], tmp_path: Path) -> None:
+def test_the_rendered_line_makes_the_agents_container(fleet: Fleet, nodes: list[Node], tmp_path: Path) -> None:
     path = tmp_path / "one.yaml"
     one = {"name": "twin", "image": IMAGE, "npus": [2], "command": SLEEP, "env": {"A": "it's $A"}}
     path.write_text(yaml.safe_dump(one), encoding="utf-8")
-    code, told = prepared.npufleet("render", "-f", str(path), "--as", "docker", "--node", nodes[0].name)
+    code, told = fleet.npufleet("render", "-f", str(path), "--as", "docker", "--node", nodes[0].name)
     assert code == 0, told
     nodes[0].run(told["data"]["nodes"][nodes[0].name])
     by_line = nodes[0].containers()["twin"]
@@ -92,19 +79,19 @@ def test_the_rendered_line_makes_the_agents_container(prepared: Fleet, nodes: li
     assert said == {key: value for key, value in agent.items() if value and key != "ConsoleSize"}
 
 
-def test_a_push_that_is_killed_goes_on_where_it_was(prepared: Fleet, nodes: list[Node], tmp_path: Path) -> None:
+def test_a_push_that_is_killed_goes_on_where_it_was(fleet: Fleet, nodes: list[Node], tmp_path: Path) -> None:
     source, target = tmp_path / "weights", "/data/push/weights"
     source.write_bytes(os.urandom(64 << 20))
     for node in nodes:
         node.run("rm -rf /data/push")
-    command = ["npufleet", "-i", str(prepared.inventory), "push", str(source), target]
-    pushing = prepared.start(*command, "--limit", nodes[0].name)
+    command = ["npufleet", "-i", str(fleet.inventory), "push", str(source), target]
+    pushing = fleet.start(*command, "--limit", nodes[0].name)
     wait_until("a part is there", 30, lambda: nodes[0].ssh(f"test -s {target}.npufleet-part").returncode == 0)
     pushing.send_signal(signal.SIGKILL)
     pushing.communicate()
     time.sleep(0.5)
     assert nodes[0].ssh(f"test -e {target}").returncode == 1
-    code, told = prepared.npufleet("push", str(source), target)
+    code, told = fleet.npufleet("push", str(source), target, "--limit", ",".join(node.name for node in nodes))
     assert code == 0, told
     kept = {node["node"]: node["bytes_kept"] for node in told["data"]["nodes"]}
     assert kept[nodes[0].name] > 0
@@ -113,17 +100,17 @@ def test_a_push_that_is_killed_goes_on_where_it_was(prepared: Fleet, nodes: list
     assert len(sums) == 1
 
 
-def test_exec_ends_with_its_time_limit(prepared: Fleet, nodes: list[Node]) -> None:
-    code, told = prepared.npufleet("exec", "--timeout", "1", "--limit", nodes[0].name, "--", "sleep 4321")
+def test_exec_ends_with_its_time_limit(fleet: Fleet, nodes: list[Node]) -> None:
+    code, told = fleet.npufleet("exec", "--timeout", "1", "--limit", nodes[0].name, "--", "sleep 4321")
     assert (code, told["data"]["nodes"][0]["state"]) == (1, "timeout")
     wait_until("sleep is gone", 10, lambda: nodes[0].ssh("pgrep -fx 'sleep 4321'").returncode == 1)
 
 
-def test_cordon_and_drain(prepared: Fleet, nodes: list[Node]) -> None:
+def test_cordon_and_drain(fleet: Fleet, nodes: list[Node]) -> None:
     start(nodes[0], "busy", 1, stop_grace_s=1)
-    assert prepared.npufleet("drain", nodes[0].name)[0] == 2
-    code, told = prepared.npufleet("drain", nodes[0].name, "--mode", "stop", "--wait", "--yes")
+    assert fleet.npufleet("drain", nodes[0].name)[0] == 2
+    code, told = fleet.npufleet("drain", nodes[0].name, "--mode", "stop", "--wait", "--yes")
     assert (code, told["data"]["nodes"][0]["state"]) == (0, "drained")
     assert nodes[0].put_workload("late", image=IMAGE, npus=1, command=SLEEP).status_code == 409
-    assert prepared.npufleet("uncordon", nodes[0].name)[0] == 0
+    assert fleet.npufleet("uncordon", nodes[0].name)[0] == 0
     wait_until("node ready", 30, lambda: ready(nodes[0]))
