@@ -18,6 +18,7 @@ import yaml
 from npufleet_lab import nodes
 from npufleet_lab.config import LabConfig
 from npufleet_lab.lab import Lab
+from npufleet_lab.nodes import Node as Machine
 from support.nodes import Node, nodes_of
 from support.repo import ROOT
 
@@ -87,13 +88,22 @@ class Fleet:
 
     def power_off(self, node: Node) -> None:
         """As if the plug was pulled; it stays down until it is switched on."""
-        self._lab().node(node.name).container.kill()
+        with self._machine(node) as machine:
+            machine.container.kill()
 
     def power_on(self, node: Node) -> None:
-        nodes.start(self._lab().node(node.name))
+        with self._machine(node) as machine:
+            nodes.start(machine)
 
-    def _lab(self) -> Lab:
-        return Lab(replace(LabConfig.from_environment(), name=self.environment["NPUFLEET_LAB_NAME"]))
+    @contextmanager
+    def _machine(self, node: Node) -> Iterator[Machine]:
+        """What simulates the node, with the connection to its engine closed afterwards."""
+        lab = Lab(replace(LabConfig.from_environment(), name=self.environment["NPUFLEET_LAB_NAME"]))
+        machine = lab.node(node.name)
+        try:
+            yield machine
+        finally:
+            machine.container.client.close()
 
     def fault(self, node: Node, *words: str) -> None:
         done = self.command("npufleet", "lab", "fault", node.name, *words)

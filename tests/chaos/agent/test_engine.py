@@ -50,11 +50,9 @@ def test_a_container_wiped_behind_the_agents_back_is_told_within_a_cycle(trial: 
     trial.ledger.harmed("wiped")
     trial.caused("container wiped")
     deadline = trial.profile.interval_s + (3 if agent == "alive" else 20)
-    found = trial.reached(
-        f"a wiped container is told (agent {agent})", deadline, lambda: in_state(node, "wiped", "failed")
-    )
-    assert "removed without the agent" in found["reason"]
-    assert leased(node) == [4]
+    what = f"a wiped container is told and its NPU free (agent {agent})"
+    trial.reached(what, deadline, lambda: in_state(node, "wiped", "failed") and leased(node) == [4])
+    assert "removed without the agent" in node.get("/v1/workloads/wiped")["reason"]
     trial.settle()
     trial.start("wiped", npus=[3])
     trial.settle()
