@@ -35,6 +35,11 @@ def is_ready(node: Node) -> bool:
         return False
 
 
+def engine_is_back(node: Node) -> bool:
+    """Docker answers, and so does an agent that finds nothing wrong."""
+    return node.ssh("docker ps -q").returncode == 0 and is_ready(node)
+
+
 def workload(node: Node, name: str) -> dict[str, Any] | None:
     """None also where the agent does not answer just now."""
     try:

@@ -13,8 +13,9 @@ from support.nodes import wait_until
 from support.workloads import ready, sweep
 
 FIGURES = Figures("agent", profile().name, seed())
-# The next agent comes at once: so there is more to kill, and no pause in which nothing can go wrong.
-_IMPATIENT = "/etc/systemd/system/npu-agent.service.d/chaos.conf"
+# The next agent comes at once: so there is more to kill, and no pause in which nothing can go wrong. And systemd starts
+# an engine again that was killed more often than it deems normal.
+_SETTINGS = {"npu-agent": "[Service]\\nRestartSec=200ms\\n", "docker": "[Unit]\\nStartLimitIntervalSec=0\\n"}
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +30,9 @@ def fleet(scale: Profile) -> Iterator[Fleet]:
         done, _ = found.playbook("site.yml", "-e", json.dumps(probe))
         assert done.returncode == 0, failures(done)
         node = found.nodes[0]
-        node.run(f"mkdir -p $(dirname {_IMPATIENT}) && printf '[Service]\\nRestartSec=200ms\\n' > {_IMPATIENT}")
+        for unit, setting in _SETTINGS.items():
+            folder = f"/etc/systemd/system/{unit}.service.d"
+            node.run(f"mkdir -p {folder} && printf '{setting}' > {folder}/chaos.conf")
         node.run("systemctl daemon-reload && systemctl restart npu-agent")
         yield found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.agent.acts import KILL, in_state, is_ready, kill_agent_now, leased, run_of
+from chaos.agent.acts import KILL, engine_is_back, in_state, kill_agent_now, leased, run_of
 from support.chaos import Trial
 from support.load import Load
 
@@ -26,7 +26,7 @@ def test_dockerd_killed_and_restarted_under_load_loses_nothing(trial: Trial) -> 
             node.run(f"sleep {trial.random.uniform(0, 2):.3f}; {command}", timeout_s=120)
             trial.caused(fault)
             trial.check()
-            trial.reached("the node is ready after the engine's end", 60, lambda: is_ready(node))
+            trial.reached("the node is ready after the engine's end", 60, lambda: engine_is_back(node))
             trial.check()
     trial.settle()
     assert run_of(node, "steady") == before
@@ -80,7 +80,7 @@ def test_an_agent_killed_while_the_engine_is_away_loses_nothing(trial: Trial) ->
         trial.check()
     finally:
         node.run("systemctl start docker", timeout_s=120)
-    trial.reached("the node is ready after the engine's end", 60, lambda: is_ready(node))
+    trial.reached("the node is ready after the engine's end", 60, lambda: engine_is_back(node))
     trial.reached(
         "a removal that waited for Docker is done", trial.profile.interval_s + 5, lambda: leased(node) == [0, 1]
     )
