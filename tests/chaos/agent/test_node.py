@@ -53,17 +53,19 @@ def test_a_node_that_lost_its_power_under_load_forgets_nothing(fleet: Fleet, tri
 
 @contextmanager
 def small_disk(node: Node) -> Iterator[None]:
-    """The agent's state on a file system of its own, with a megabyte left."""
+    """The agent's state on a file system of its own, with a megabyte left and no room in files that it has."""
+    fold = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)')"
     node.run(
         f"set -e; systemctl stop npu-agent; cp -a {STATE} /run/chaos-state;"
-        f" mount -t tmpfs -o mode=0700,size=$(( $(du -sk {STATE} | cut -f1) + 1024 ))k none {STATE};"
-        f" cp -a /run/chaos-state/. {STATE}; systemctl start npu-agent"
+        f' for base in agent history; do python3 -c "{fold}" /run/chaos-state/$base.db; done;'
+        f" mount -t tmpfs -o mode=0700,size=$(( $(du -sk /run/chaos-state | cut -f1) + 1024 ))k none {STATE};"
+        f" cp -a /run/chaos-state/. {STATE}; rm -rf /run/chaos-state; systemctl start npu-agent"
     )
     try:
         yield
     finally:
         node.run(
-            f"set -e; systemctl stop npu-agent; rm -rf /run/chaos-state {STATE}/ballast;"
+            f"set -e; systemctl stop npu-agent; rm -f {STATE}/ballast;"
             f" cp -a {STATE} /run/chaos-state; umount {STATE}; rm -rf {STATE};"
             f" cp -a /run/chaos-state {STATE}; rm -rf /run/chaos-state;"
             " systemctl start npu-agent"
