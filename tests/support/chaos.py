@@ -42,7 +42,7 @@ class Profile:
 
 
 _PROFILES = {
-    "short": Profile("short", kills=15, hang_s=20, interval_s=2, timeout_s=6),
+    "short": Profile("short", kills=12, hang_s=12, interval_s=2, timeout_s=6),
     # The intervals that the product has by itself.
     "full": Profile("full", kills=200, hang_s=600, interval_s=5, timeout_s=20),
 }

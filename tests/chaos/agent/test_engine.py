@@ -10,7 +10,7 @@ from support.load import Load
 
 
 def test_dockerd_killed_and_restarted_under_load_loses_nothing(trial: Trial) -> None:
-    """After each of 3 ends of dockerd (40 in the full run), the node is ready within 60 s and nothing is broken.
+    """After each of 2 ends of dockerd (40 in the full run), the node is ready within 60 s and nothing is broken.
 
     It is killed and restarted in turn while clients start and stop workloads. Within a cycle of the last time agent and
     Docker agree, and a container that nobody asked to change is the same process as before.

@@ -195,7 +195,7 @@ def reservations(node: Node) -> list[Any]:
 
 
 def test_an_npu_smi_that_hangs_harms_no_container_and_gives_out_no_npu(fleet: Fleet, trial: Trial) -> None:
-    """While npu-smi hangs, for 20 s (10 minutes in the full run), no NPU is given out and no container is touched.
+    """While npu-smi hangs, for 12 s (10 minutes in the full run), no NPU is given out and no container is touched.
 
     Within four intervals the node is not ready and every NPU is unknown. All the while the agent answers, workloads can
     be stopped, an agent that is killed comes back within 20 s, and there is never more than one npu-smi of the agent.
