@@ -59,7 +59,13 @@ api: setup ## try the agent's API document with schemathesis: NPUFLEET_API_EXAMP
 
 .PHONY: e2e
 e2e: root setup agent ## every suite that needs simulated nodes or the built agent, each in a lab of its own, side by side
-	@scripts/lab_suites.sh $(LAB_WORKERS) $(LAB_SUITES)
+	@NPUFLEET_CHAOS_SLOWNESS=$${NPUFLEET_CHAOS_SLOWNESS:-3} scripts/lab_suites.sh $(LAB_WORKERS) $(LAB_SUITES)
+
+CHAOS_SUITES ?= tests/chaos/agent
+
+.PHONY: chaos
+chaos: root setup agent ## the chaos suites in full: 200 kills, ten minutes of a hanging npu-smi; prints what was done, checked and broken
+	@for suite in $(CHAOS_SUITES); do NPUFLEET_CHAOS=full $(PYTEST) -q --timeout 14400 $$suite; done
 
 .PHONY: lab
 lab: root setup agent ## boot two simulated nodes and leave them running

@@ -49,11 +49,12 @@ def _by_count(
     good = [npu for npu in free if known[npu].state == api.HEALTHY]
     if len(good) >= count:
         return good[:count]
-    ill = [npu for npu in free if known[npu].state != api.HEALTHY]
     held = [npu for npu in sorted(known) if npu in holders]
+    awaited = [npu for npu in held if known[npu].state == api.HEALTHY]
+    ill = [npu for npu in (*free, *held) if known[npu].state != api.HEALTHY]
     before = f"{count} NPUs are asked and {len(good)} are healthy and free: "
-    if held and len(good) + len(held) >= count:
-        raise _held(held[0], holders[held[0]], before)
+    if awaited and len(good) + len(awaited) >= count:  # then waiting for their holders helps
+        raise _held(awaited[0], holders[awaited[0]], before)
     if ill:
         raise _unhealthy(known[ill[0]], before)
     marked = [npu for npu in sorted(known) if npu in cordoned]

@@ -89,10 +89,12 @@ class Lifecycle:
             return existing.id
 
     def take_down(self, record: Record, grace_s: int, reason: str = "being removed") -> None:
-        """Stop, remove, look that it is gone, and only then give the NPUs back."""
-        record = self._store.save(
-            dataclasses.replace(record, phase=store.REMOVING, reason=reason), store.LEASE_RELEASING
-        )
+        """Stop, remove, look that it is gone, and only then give the NPUs back.
+
+        The grace that was asked for is written down too: who goes on after a crash has no request to read it from.
+        """
+        removing = dataclasses.replace(record, phase=store.REMOVING, reason=reason, stop_grace_s=grace_s)
+        record = self._store.save(removing, store.LEASE_RELEASING)
         container = self.find(record)
         if container is not None:
             self._remove(container, grace_s)

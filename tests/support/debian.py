@@ -44,10 +44,10 @@ def _fetch(root: Path, packages: list[str]) -> None:
     shutil.rmtree(work, ignore_errors=True)
     (work / "debs").mkdir(parents=True)
     if not any(Path("/var/lib/apt/lists").glob("*_Packages*")):
-        _run(["apt-get", "update", "-q"], work)
-    _run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages], work / "debs")
+        run(["apt-get", "update", "-q"], work)
+    run(["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", *packages], work / "debs")
     for archive in sorted((work / "debs").glob("*.deb")):
-        _run(["dpkg-deb", "-x", str(archive), str(work / "root")], work)
+        run(["dpkg-deb", "-x", str(archive), str(work / "root")], work)
     try:
         (work / "root").rename(root)
     except OSError:
@@ -56,7 +56,8 @@ def _fetch(root: Path, packages: list[str]) -> None:
     shutil.rmtree(work)
 
 
-def _run(command: list[str], folder: Path) -> None:
+def run(command: list[str], folder: Path) -> None:
+    """Run a program of these in a folder, or stop with its last words."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         words = (done.stderr or done.stdout).strip().splitlines()[-3:]

@@ -53,6 +53,12 @@ def test_a_count_that_is_only_held_up_by_others_is_a_conflict() -> None:
     assert refusal(4, held=(0,), n1=api.UNHEALTHY).code == api.CODE_NPU_UNHEALTHY
 
 
+@pytest.mark.parametrize("held", [(0,), (0, 1, 2, 3)])
+def test_nobody_is_told_to_wait_for_an_npu_that_is_unknown_itself(held: tuple[int, ...]) -> None:
+    unknown = dict.fromkeys(("n0", "n1", "n2", "n3"), api.UNKNOWN)
+    assert refusal(1, held=held, **unknown).code == api.CODE_NPU_UNHEALTHY
+
+
 def test_more_than_there_are() -> None:
     assert refusal(5).code == api.CODE_NPU_SHORT
     assert refusal([4]).code == api.CODE_NPU_UNKNOWN

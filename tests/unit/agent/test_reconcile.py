@@ -234,6 +234,16 @@ def test_a_crash_between_a_restart_and_its_record_starts_nothing_twice(bench: Be
     assert (record.restart_due, record.restarts, bench.workloads.get("job").state) == (None, 1, "running")
 
 
+def test_a_removal_that_a_crash_interrupted_keeps_the_grace_that_was_asked(bench: Bench) -> None:
+    start(bench, stop_grace_s=30)
+    crash_at(bench, "stop")
+    killed(bench, lambda: bench.workloads.delete("job", 2))
+    bench.engine.calls.clear()
+    bench.cycle()
+    assert "stop 2" in bench.engine.calls
+    assert bench.leased() == {}
+
+
 def test_a_container_removed_by_hand_is_told_and_its_npus_are_free(bench: Bench) -> None:
     start(bench)
     bench.engine.documents.clear()
