@@ -61,7 +61,7 @@ api: setup ## try the agent's API document with schemathesis: NPUFLEET_API_EXAMP
 e2e: root setup agent ## every suite that needs simulated nodes or the built agent, each in a lab of its own, side by side
 	@NPUFLEET_CHAOS_SLOWNESS=$${NPUFLEET_CHAOS_SLOWNESS:-3} scripts/lab_suites.sh $(LAB_WORKERS) $(LAB_SUITES)
 
-CHAOS_SUITES ?= tests/chaos/agent
+CHAOS_SUITES ?= tests/chaos/agent tests/chaos/machine
 
 .PHONY: chaos
 chaos: root setup agent ## the chaos suites in full: 200 kills, ten minutes of a hanging npu-smi; prints what was done, checked and broken
