@@ -17,8 +17,9 @@ def test_kills_of_the_agent_under_a_load_of_starts_and_stops_break_nothing(trial
     node, chance = trial.node, trial.random
     trial.start("steady", npus=[7])
     before = run_of(node, "steady")
+    end = trial.figures.faults["agent killed"] + trial.profile.kills
     with Load(node, trial.ledger, chance):
-        while trial.figures.faults["agent killed"] < trial.profile.kills:
+        while trial.figures.faults["agent killed"] < end:
             again = chance.uniform(0, 0.8) if chance.random() < 1 / 3 else None
             kill_agent(trial, after_s=chance.uniform(0, 1.5), again_after_s=again)
             if chance.random() < 0.5:
