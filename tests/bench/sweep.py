@@ -63,10 +63,13 @@ def resident_mib() -> float:
     return int(found[1]) / 1024
 
 
-def sweep(fleet: Fleet, parent: int, *, once: bool = False) -> tuple[float, float, float, list[survey.NodeStatus]]:
+Times = tuple[float, float, float]  # seconds on the clock, of CPU here, of CPU in the nodes' processes
+
+
+def sweep(fleet: Fleet, parent: int, *, once: bool = False) -> tuple[Times, list[survey.NodeStatus]]:
     begun, own, theirs = time.monotonic(), time.process_time(), cpu_of_children(parent)
     statuses = survey.take(fleet, once=once)
-    return time.monotonic() - begun, time.process_time() - own, cpu_of_children(parent) - theirs, statuses
+    return (time.monotonic() - begun, time.process_time() - own, cpu_of_children(parent) - theirs), statuses
 
 
 def measure(count: int, *faults: str) -> None:
@@ -87,22 +90,24 @@ def measure(count: int, *faults: str) -> None:
 
 def _as_status(count: int, inventory: Path, parent: int, _rounds: int) -> None:
     """One look at all nodes, as `npufleet status` does: every connection is closed when its answer is there."""
-    _say(count, "cold, as status", *sweep(open_fleet(inventory), parent, once=True))
+    times, statuses = sweep(open_fleet(inventory), parent, once=True)
+    _say(count, "cold, as status", times, statuses)
 
 
 def _as_top(count: int, inventory: Path, parent: int, rounds: int) -> None:
     """A look every other second, as `npufleet top` does: connections stay, and the last answers are at hand."""
     fleet = open_fleet(inventory)
-    *first, statuses = sweep(fleet, parent)
-    _say(count, "cold, as top", *first, statuses)
+    times, statuses = sweep(fleet, parent)
+    _say(count, "cold, as top", times, statuses)
     took = []
     for _ in range(rounds):
-        *times, statuses = sweep(fleet, parent)
+        times, statuses = sweep(fleet, parent)
         took.append(times)
-    _say(count, f"warm, median of {rounds}", *sorted(took)[rounds // 2], statuses)
+    _say(count, f"warm, median of {rounds}", sorted(took)[rounds // 2], statuses)
 
 
-def _say(count: int, what: str, took: float, own: float, theirs: float, statuses: Sequence[survey.NodeStatus]) -> None:
+def _say(count: int, what: str, times: Times, statuses: Sequence[survey.NodeStatus]) -> None:
+    took, own, theirs = times
     states = {state: sum(status.state == state for status in statuses) for state in ("ready", "unreachable")}
     other = count - sum(states.values())
     print(
