@@ -7,8 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
-LAB_SUITES ?= tests/roles/mixed tests/e2e tests/chaos/agent tests/roles/fleet tests/chaos/machine tests/roles/failures tests/roles/systems \
-	tests/roles/guard tests/rehearse tests/scrape
+LAB_SUITES ?= tests/roles/mixed tests/e2e tests/chaos/agent tests/roles/failures tests/chaos/machine tests/roles/systems tests/roles/guard \
+	tests/rehearse tests/scrape
 LAB_WORKERS ?= 3
 PYTHON_SOURCES := agent fleet lab playbooks/plugins roles scripts tests
 SHELL_SCRIPTS := $(shell git ls-files -co --exclude-standard '*.sh' .ci/run)
