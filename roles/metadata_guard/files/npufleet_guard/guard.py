@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import time
 from typing import Any, NamedTuple
 
 from npufleet_guard import cgroups, engine, probe
@@ -15,6 +16,8 @@ from npufleet_guard.rules import TABLE, Rules, nft_by_hardware
 
 FILTERS: dict[str, Nft | Iptables] = {"nft": Nft(), "iptables": Iptables()}
 _TRIES = 3
+_LOOKS_AGAIN = 3
+_MOMENT_S = 0.3
 
 
 class Config(NamedTuple):
@@ -172,7 +175,7 @@ def _hardware(device: str) -> str:
 def _judge(
     config: Config, mount: str, read: Engine | None, chosen: str, failures: list[str], closed: list[str]
 ) -> Findings:
-    open_containers, notes = _containers(config, mount, read.names if read else {}, cgroups.members())
+    open_containers, notes = _settled_containers(config, mount, read.names if read else {})
     found = [*(_open_networks(read, closed) if read else []), *open_containers]
     if read is None:
         notes.append("the engine does not answer, so it is not known whether a network passes by the packet filter")
@@ -191,6 +194,18 @@ def _open_networks(read: Engine, closed: list[str]) -> list[tuple[str, str]]:
             (network.name, f"the {network.driver} network {network.name}{who} passes by the node's packet filter")
         )
     return found
+
+
+def _settled_containers(config: Config, mount: str, names: dict[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """A container that is just being made is in nobody's group for a moment: only who stays without a rule is told."""
+    bare, notes = _containers(config, mount, names, cgroups.members())
+    for _ in range(_LOOKS_AGAIN if config.method != cgroups.NONE else 0):
+        if not bare:
+            break
+        time.sleep(_MOMENT_S)
+        again, notes = _containers(config, mount, names, cgroups.members())
+        bare = [one for one in bare if one in again]
+    return bare, notes
 
 
 def _containers(

@@ -122,6 +122,7 @@ def config(**changes: Any) -> guard.Config:
 def judged(text: str, read: Engine | None, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> guard.Findings:
     seen = cgroups.member(7, text)
     monkeypatch.setattr(cgroups, "members", lambda: [seen] if seen else [])
+    monkeypatch.setattr(guard, "_MOMENT_S", 0)
     return guard._judge(config(**changes), "/nowhere", read, "nft", [], [])
 
 
@@ -132,6 +133,14 @@ def test_containers_are_named_by_how_far_they_are_covered(monkeypatch: pytest.Mo
     assert "train" in judged(OLD_RUNTIME, read, monkeypatch).exposed[0]
     assert "train" in judged(HYBRID, read, monkeypatch, method="none").exposed[0]
     assert ID[:12] in judged(OLD_RUNTIME, Engine({}, []), monkeypatch).exposed[0]
+
+
+def test_a_container_that_is_just_being_made_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    born, settled = cgroups.member(7, OLD_RUNTIME), cgroups.member(7, HYBRID)
+    looks = iter([[born], [born], [settled]])
+    monkeypatch.setattr(cgroups, "members", lambda: next(looks))
+    monkeypatch.setattr(guard, "_MOMENT_S", 0)
+    assert guard._judge(config(), "/nowhere", Engine({ID: "train"}, []), "nft", [], []).exposed == []
 
 
 def test_an_engine_that_is_silent_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
