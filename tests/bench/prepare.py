@@ -82,10 +82,10 @@ def write_pyinfra(fleet: Fleet) -> None:
     """An inventory for pyinfra, and each node's own files as the sources it compares with."""
     hosts: list[tuple[str, dict[str, str]]] = []
     plan: dict[str, Any] = {"files": {}, "links": {}, "interfaces": {}, "peer": ""}
-    for node in fleet.nodes:
-        folder = FOLDER / "files" / node.name
-        folder.mkdir(parents=True, exist_ok=True)
-        plan["files"][node.name] = [keep(node, folder, path) for path in node.run(MANAGED).split()]
+    with ThreadPoolExecutor(8) as pool:
+        kept = list(pool.map(keep_all, fleet.nodes))
+    for node, files in zip(fleet.nodes, kept, strict=True):
+        plan["files"][node.name] = files
         target = node.run("readlink /opt/npufleet/agent/current").strip()
         plan["links"][node.name] = [{"path": "/opt/npufleet/agent/current", "target": target}]
         nic = json.loads(node.run("cat /etc/npufleet/facts.d/nic.json"))
@@ -100,6 +100,12 @@ def write_pyinfra(fleet: Fleet) -> None:
         hosts.append((node.name, data))
     (FOLDER / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     (FOLDER / "inventory.py").write_text(f"npu_nodes = {hosts!r}\n", encoding="utf-8")
+
+
+def keep_all(node: Node) -> list[dict[str, str]]:
+    folder = FOLDER / "files" / node.name
+    folder.mkdir(parents=True, exist_ok=True)
+    return [keep(node, folder, path) for path in node.run(MANAGED).split()]
 
 
 def keep(node: Node, folder: Path, path: str) -> dict[str, str]:

@@ -44,7 +44,7 @@ server.sysctl(name="ip_forward", key="net.ipv4.ip_forward", value=1)
 expect("interface", PLAN["interfaces"][host.name] in ask(f"ip -j route get {PLAN['peer']}"))
 expect("engine", "docker" in ask("dpkg-query --show --showformat='${Package}\\n' || rpm --query --all"))
 systemd.service(name="docker", service="docker", running=True, enabled=True)
-systemd.service(name="guard", service="npufleet-metadata-guard.service", running=True, enabled=True)
+systemd.service(name="guard", service="npufleet-metadata-guard.service", running=None, enabled=True)
 systemd.service(name="guard timer", service="npufleet-metadata-guard.timer", running=True, enabled=True)
 systemd.service(name="agent", service="npu-agent", running=True, enabled=True)
 
