@@ -71,7 +71,7 @@ def check(config: Config) -> Findings:
             chosen, failures = name, _leaks(config, mount)
             break
         failures.append(problem)
-    return _judge(config, mount, engine.read(), chosen, failures, _closed_parents())
+    return _judge(config, mount, engine.read(), chosen, failures, _closed_parents(), _LOOKS_AGAIN)
 
 
 def clear() -> None:
@@ -173,9 +173,15 @@ def _hardware(device: str) -> str:
 
 
 def _judge(
-    config: Config, mount: str, read: Engine | None, chosen: str, failures: list[str], closed: list[str]
+    config: Config,
+    mount: str,
+    read: Engine | None,
+    chosen: str,
+    failures: list[str],
+    closed: list[str],
+    looks_again: int = 0,
 ) -> Findings:
-    open_containers, notes = _settled_containers(config, mount, read.names if read else {})
+    open_containers, notes = _settled_containers(config, mount, read.names if read else {}, looks_again)
     found = [*(_open_networks(read, closed) if read else []), *open_containers]
     if read is None:
         notes.append("the engine does not answer, so it is not known whether a network passes by the packet filter")

@@ -140,7 +140,7 @@ def test_a_container_that_is_just_being_made_is_not_told(monkeypatch: pytest.Mon
     looks = iter([[born], [born], [settled]])
     monkeypatch.setattr(cgroups, "members", lambda: next(looks))
     monkeypatch.setattr(guard, "_MOMENT_S", 0)
-    assert guard._judge(config(), "/nowhere", Engine({ID: "train"}, []), "nft", [], []).exposed == []
+    assert guard._judge(config(), "/nowhere", Engine({ID: "train"}, []), "nft", [], [], 3).exposed == []
 
 
 def test_an_engine_that_is_silent_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
