@@ -202,10 +202,15 @@ def _open_networks(read: Engine, closed: list[str]) -> list[tuple[str, str]]:
     return found
 
 
-def _settled_containers(config: Config, mount: str, names: dict[str, str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """A container that is just being made is in nobody's group for a moment: only who stays without a rule is told."""
+def _settled_containers(
+    config: Config, mount: str, names: dict[str, str], looks_again: int
+) -> tuple[list[tuple[str, str]], list[str]]:
+    """A container that is just being made is in nobody's group for a moment: only who stays without a rule is told.
+
+    Whoever asks can wait for that; whoever puts rules in force is asked again soon, and does not.
+    """
     bare, notes = _containers(config, mount, names, cgroups.members())
-    for _ in range(_LOOKS_AGAIN if config.method != cgroups.NONE else 0):
+    for _ in range(looks_again if config.method != cgroups.NONE else 0):
         if not bare:
             break
         time.sleep(_MOMENT_S)
