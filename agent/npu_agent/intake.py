@@ -192,7 +192,9 @@ class Intake:
             waits = self.waits_for_health(record)
         if waits is not None:
             code = api.CODE_NPU_HELD if taken is not None else api.CODE_NPU_UNHEALTHY
-            raise ProblemError(409, code, f"{record.name} cannot start again: {waits}.", "Wait until it is free again.")
+            ill = "See GET /v1/health for what to do about the NPU, or put the workload anew on another one."
+            remedy = ill if taken is None else "Stop that container, or wait until it ends."
+            raise ProblemError(409, code, f"{record.name} cannot start again: {waits}.", remedy)
 
     def restart_waits_for(self, record: Record, container_id: str) -> Optional[str]:
         """What keeps a workload that ended from being started again now, or None. Its leases are its own still."""

@@ -53,7 +53,7 @@ def sweep(
 
 @contextlib.contextmanager
 def _collector_at_rest() -> Iterator[None]:
-    """A sweep makes a million objects and hardly a cycle: looking through them all, ever again, costs its third."""
+    """A sweep makes a million objects and hardly a cycle: the collector would look through them all, ever again."""
     was_at_work = gc.isenabled()
     gc.disable()
     try:

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import resource
 import shlex
 import shutil
 import statistics
@@ -16,7 +17,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -37,14 +38,26 @@ MANAGED = "find /etc/npufleet /usr/local/libexec/npufleet /etc/docker/daemon.jso
 SIZES = (1, 2, 4, 8, 16)
 
 
-def timed(what: str, run: Callable[[], subprocess.CompletedProcess[str]]) -> float:
-    began = time.monotonic()
+class Cost(NamedTuple):
+    """Seconds on the clock, and of the control machine's processor."""
+
+    took: float
+    cpu: float
+
+
+def timed(what: str, run: Callable[[], subprocess.CompletedProcess[str]]) -> Cost:
+    began, used = time.monotonic(), children()
     done = run()
-    took = time.monotonic() - began
-    print(f"{time.strftime('%H:%M:%S')} {what}: {took:.1f} s", file=sys.stderr, flush=True)
+    cost = Cost(time.monotonic() - began, children() - used)
+    print(f"{time.strftime('%H:%M:%S')} {what}: {cost.took:.1f} s", file=sys.stderr, flush=True)
     if done.returncode != 0:
         raise SystemExit(f"{what} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
-    return took
+    return cost
+
+
+def children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def site(fleet: Fleet, nodes: list[Node]) -> subprocess.CompletedProcess[str]:
@@ -75,7 +88,13 @@ def write_defaults() -> None:
 def pyinfra(fleet: Fleet, nodes: list[Node]) -> subprocess.CompletedProcess[str]:
     limits = [word for node in nodes for word in ("--limit", node.name)]
     command = [str(PYINFRA), "-y", *limits, str(FOLDER / "inventory.py"), str(DEPLOY)]
-    return subprocess.run(command, cwd=DEPLOY.parent, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(command, cwd=DEPLOY.parent, capture_output=True, text=True, timeout=900, check=False)
+    # It ends with 0 also where it was given no node, or a check stopped the deploy: the last operation tells.
+    last = done.stdout.partition("from the control machine")[2] + done.stderr.partition("from the control machine")[2]
+    missed = [node.name for node in nodes if not re.search(rf"\[{re.escape(node.name)}\]\s+Success", last)]
+    if missed:
+        raise SystemExit(f"pyinfra did not come to its end on {missed}:\n{(done.stdout + done.stderr)[-3000:]}")
+    return done
 
 
 def write_pyinfra(fleet: Fleet) -> None:
@@ -120,7 +139,7 @@ def remote_calls(fleet: Fleet) -> int:
     return len(re.findall(rf"^<{re.escape(fleet.nodes[0].address)}> SSH: EXEC", done.stdout, re.MULTILINE))
 
 
-def round_trips(nodes: list[Node], calls: int) -> float:
+def round_trips(nodes: list[Node], calls: int) -> Cost:
     """As many calls of `true` to each node, nodes side by side, over one kept connection each."""
     kept = ["-o", "ControlMaster=auto", "-o", "ControlPersist=60", "-o", f"ControlPath={FOLDER}/%h"]
 
@@ -129,23 +148,23 @@ def round_trips(nodes: list[Node], calls: int) -> float:
             command = ["ssh", *node.ssh_arguments, *kept, f"root@{node.address}", "true"]
             subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
 
-    began = time.monotonic()
+    began, used = time.monotonic(), children()
     with ThreadPoolExecutor(len(nodes)) as pool:
         list(pool.map(call_all, nodes))
-    return time.monotonic() - began
+    return Cost(time.monotonic() - began, children() - used)
 
 
 def compare(fleet: Fleet, rounds: int, slow_rounds: int) -> None:
     nodes = fleet.nodes[:8]
     calls = remote_calls(fleet)
-    took: dict[str, list[float]] = {"a": [], "b": [], "c": [], "d": []}
+    costs: dict[str, list[Cost]] = {"a": [], "b": [], "c": [], "d": []}
     for turn in range(rounds):
-        took["a"].append(timed("site.yml", lambda: site(fleet, nodes)))
-        took["c"].append(timed("pyinfra", lambda: pyinfra(fleet, nodes)))
-        took["d"].append(round_trips(nodes, calls))
+        costs["a"].append(timed("site.yml", lambda: site(fleet, nodes)))
+        costs["c"].append(timed("pyinfra", lambda: pyinfra(fleet, nodes)))
+        costs["d"].append(round_trips(nodes, calls))
         if turn < slow_rounds:
-            took["b"].append(timed("site.yml with defaults", lambda: defaults(fleet, nodes)))
-    middle = {key: statistics.median(times) for key, times in took.items()}
+            costs["b"].append(timed("site.yml with defaults", lambda: defaults(fleet, nodes)))
+    middle = {key: statistics.median(cost.took for cost in found) for key, found in costs.items()}
     print(f"no-change run on {len(nodes)} nodes, {rounds} rounds in turn (b: {slow_rounds}), median s (min-max):")
     words = {
         "a": "site.yml, changed=0",
@@ -154,7 +173,9 @@ def compare(fleet: Fleet, rounds: int, slow_rounds: int) -> None:
         "d": f"bare SSH: {calls} x true a node",
     }
     for key, text in words.items():
-        print(f"  {key} {text:44} {middle[key]:6.1f}  ({min(took[key]):.1f}-{max(took[key]):.1f})")
+        times = [cost.took for cost in costs[key]]
+        cpu = statistics.median(cost.cpu for cost in costs[key])
+        print(f"  {key} {text:44} {middle[key]:6.1f}  ({min(times):.1f}-{max(times):.1f})   cpu here {cpu:5.1f} s")
     print("  " + "   ".join(f"a/{key} {middle['a'] / middle[key]:.2f}" for key in "cbd"))
 
 
@@ -164,7 +185,7 @@ def scale(fleet: Fleet, rounds: int) -> None:
     found: dict[int, list[float]] = {size: [] for size in sizes}
     for _ in range(rounds):
         for size in sizes:
-            found[size].append(timed(f"site.yml on {size}", lambda size=size: site(fleet, fleet.nodes[:size])))  # type: ignore[misc]
+            found[size].append(timed(f"site.yml on {size}", lambda size=size: site(fleet, fleet.nodes[:size])).took)  # type: ignore[misc]
     before = 0, 0.0
     for size in sizes:
         middle = statistics.median(found[size])

@@ -39,6 +39,24 @@ def test_second_run_changes_nothing(prepared: Fleet) -> None:
     check_recap(again, prepared)
     _, recap = again
     assert {name: counts["changed"] for name, counts in recap.items()} == dict.fromkeys(recap, 0)
+    # A process of Ansible's for each: roles that have nothing to do are left out as a whole.
+    assert {name: counts["ok"] + counts["skipped"] < 30 for name, counts in recap.items()} == dict.fromkeys(recap, True)
+
+
+def test_an_agent_that_only_the_control_machine_does_not_reach_is_told_so(prepared: Fleet) -> None:
+    elsewhere = ("--tags", "agent", "-e", "agent_address=127.0.0.9")
+    done, recap = prepared.playbook("playbooks/verify.yml", *elsewhere)
+    assert done.returncode != 0
+    for node in prepared.nodes:
+        assert f"{node.name}: the agent answers on the node, but not at 127.0.0.9:7443" in " ".join(done.stdout.split())
+        assert recap[node.name]["changed"] == 0
+
+
+def test_an_old_reading_is_no_proof(prepared: Fleet) -> None:
+    done, recap = prepared.playbook("site.yml", "-e", "verify_oldest_reading_s=0")
+    assert done.returncode == 0, failures(done)
+    assert {name: counts["changed"] for name, counts in recap.items()} == dict.fromkeys(recap, 0)
+    assert "The engine answers, now and after a boot" in done.stdout, "verified from a new reading"
 
 
 def test_engine_comes_from_the_distributions_own_packages(prepared: Fleet) -> None:

@@ -7,15 +7,17 @@ import json
 import os
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from support.fleet import Fleet, booted, failures
 from support.invariants import settled, violations
 from support.ledger import ABSENT, Ledger
 from support.nodes import Node, wait_until
 from support.repo import ROOT
-from support.workloads import IMAGE, SLEEP
+from support.workloads import IMAGE, SLEEP, ready
 
 T = TypeVar("T")
 FOLDER = ROOT / "build" / "chaos"
@@ -52,6 +54,26 @@ def profile() -> Profile:
     """NPUFLEET_CHAOS is `short` or `full`; NPUFLEET_CHAOS_SLOWNESS stretches the deadlines."""
     chosen = _PROFILES[os.environ.get("NPUFLEET_CHAOS", "short")]
     return Profile(**{**vars(chosen), "slowness": float(os.environ.get("NPUFLEET_CHAOS_SLOWNESS", "1"))})
+
+
+# The next agent comes at once: so there is more to kill, and no pause in which nothing can go wrong.
+_IMPATIENT = {"npu-agent": "[Service]\\nRestartSec=200ms\\n"}
+
+
+@contextmanager
+def prepared(suite: str, scale: Profile, settings: Mapping[str, str] | None = None) -> Iterator[Fleet]:
+    """One node whose agent looks as often as the profile says; `settings` are further drop-ins of units, by unit."""
+    with booted(suite, "-n", "1", "--os", "debian12") as found:
+        probe = {"agent_probe_fast_interval_s": scale.interval_s, "agent_probe_timeout_s": scale.timeout_s}
+        done, _ = found.playbook("site.yml", "-e", json.dumps(probe))
+        assert done.returncode == 0, failures(done)
+        node = found.nodes[0]
+        for unit, setting in {**_IMPATIENT, **(settings or {})}.items():
+            folder = f"/etc/systemd/system/{unit}.service.d"
+            node.run(f"mkdir -p {folder} && printf '{setting}' > {folder}/chaos.conf")
+        node.run("systemctl daemon-reload && systemctl restart npu-agent")
+        wait_until("node ready", scale.within(90), lambda: ready(node))
+        yield found
 
 
 def seed() -> int:

@@ -23,11 +23,16 @@ def sweep(node: Node) -> None:
         node.remove_workload(workload["name"])
 
 
-def ready(node: Node) -> bool:
+def answers(node: Node, path: str = "/healthz") -> bool:
+    """Whether the agent says 200; one that cannot be reached does not."""
     try:
-        return node.http("GET", "/readyz").status_code == 200
-    except requests.ConnectionError:
+        return node.http("GET", path).status_code == 200
+    except requests.RequestException:
         return False
+
+
+def ready(node: Node) -> bool:
+    return answers(node, "/readyz")
 
 
 def kill_agent(node: Node) -> None:

@@ -8,6 +8,7 @@ import requests
 
 from support.chaos import Trial
 from support.nodes import Node
+from support.workloads import answers, ready
 
 KILL = "systemctl kill -s KILL --kill-who=main"
 _NEXT = """
@@ -21,23 +22,9 @@ done
 """
 
 
-def answers(node: Node) -> bool:
-    try:
-        return node.http("GET", "/healthz").status_code == 200
-    except requests.RequestException:
-        return False
-
-
-def is_ready(node: Node) -> bool:
-    try:
-        return node.http("GET", "/readyz").status_code == 200
-    except requests.RequestException:
-        return False
-
-
 def engine_is_back(node: Node) -> bool:
     """Docker answers, and so does an agent that finds nothing wrong."""
-    return node.ssh("docker ps -q").returncode == 0 and is_ready(node)
+    return node.ssh("docker ps -q").returncode == 0 and ready(node)
 
 
 def workload(node: Node, name: str) -> dict[str, Any] | None:

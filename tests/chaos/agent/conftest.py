@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
-from support.chaos import Figures, Profile, Trial, profile, seed
-from support.fleet import Fleet, booted, failures
+from support.chaos import Figures, Profile, Trial, prepared, profile, seed
+from support.fleet import Fleet
 from support.nodes import wait_until
 from support.workloads import ready, sweep
 
 FIGURES = Figures("agent", profile().name, seed())
-# The next agent comes at once: so there is more to kill, and no pause in which nothing can go wrong. And systemd starts
-# an engine again that was killed more often than it deems normal.
-_SETTINGS = {"npu-agent": "[Service]\\nRestartSec=200ms\\n", "docker": "[Unit]\\nStartLimitIntervalSec=0\\n"}
+# systemd starts an engine again that was killed more often than it deems normal.
+_SETTINGS = {"docker": "[Unit]\\nStartLimitIntervalSec=0\\n"}
 
 
 @pytest.fixture(scope="session")
@@ -25,15 +23,7 @@ def scale() -> Profile:
 
 @pytest.fixture(scope="session")
 def fleet(scale: Profile) -> Iterator[Fleet]:
-    with booted("chaos", "-n", "1", "--os", "debian12") as found:
-        probe = {"agent_probe_fast_interval_s": scale.interval_s, "agent_probe_timeout_s": scale.timeout_s}
-        done, _ = found.playbook("site.yml", "-e", json.dumps(probe))
-        assert done.returncode == 0, failures(done)
-        node = found.nodes[0]
-        for unit, setting in _SETTINGS.items():
-            folder = f"/etc/systemd/system/{unit}.service.d"
-            node.run(f"mkdir -p {folder} && printf '{setting}' > {folder}/chaos.conf")
-        node.run("systemctl daemon-reload && systemctl restart npu-agent")
+    with prepared("chaos", scale, _SETTINGS) as found:
         yield found
 
 

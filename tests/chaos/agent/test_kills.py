@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from chaos.agent.acts import answers, kill_agent, run_of
+from chaos.agent.acts import kill_agent, run_of
 from support.chaos import Trial
 from support.load import Load
+from support.workloads import answers
 
 
 def test_kills_of_the_agent_under_a_load_of_starts_and_stops_break_nothing(trial: Trial) -> None:

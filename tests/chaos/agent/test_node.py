@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from chaos.agent.acts import answers, in_state, is_ready, kill_agent_now, leased, run_of, workload
+from chaos.agent.acts import in_state, kill_agent_now, leased, run_of, workload
 from support import debian
 from support.chaos import Trial
 from support.fleet import Fleet
 from support.load import Load
 from support.nodes import Node
-from support.workloads import IMAGE
+from support.workloads import IMAGE, answers, ready
 
 STATE = "/var/lib/npufleet"
 DAY_S = 86400
@@ -40,7 +40,7 @@ def test_a_node_that_lost_its_power_under_load_forgets_nothing(fleet: Fleet, tri
             fleet.power_off(node)
             trial.caused("power lost")
             fleet.power_on(node)
-            trial.reached("the node is ready after its power came back", 90, lambda: is_ready(node))
+            trial.reached("the node is ready after its power came back", 90, lambda: ready(node))
             found = trial.reached("what always runs runs again", 30, lambda: in_state(node, "always", "running"))
             assert (found["container_id"], found["npus"]) == (always["container_id"], [6])
             ended = trial.reached("what ran once is told ended", 30, partial(in_state, node, name, "exited"))
@@ -145,7 +145,7 @@ def clock(trial: Trial, tmp_path: Path) -> Iterator[ShiftedClock]:
     found = ShiftedClock(trial.node)
     found.install(library)
     try:
-        trial.reached("the node is ready", 60, lambda: is_ready(trial.node))
+        trial.reached("the node is ready", 60, lambda: ready(trial.node))
         yield found
     finally:
         found.remove()
@@ -174,17 +174,17 @@ def test_a_clock_set_back_by_a_day_moves_no_deadline(trial: Trial, clock: Shifte
     clock.shift(-DAY_S)
     trial.caused("clock set back a day")
     trial.reached("the agent lives in yesterday", interval + 3, lambda: seconds_behind(node) > DAY_S - 60)
-    assert is_ready(node)
+    assert ready(node)
     trial.reached("a restart comes after its backoff", 8 + 2 * interval + 3, lambda: run_of(node, "again") != first)
     trial.reached("a reservation ends after its seconds", 8 + interval + 3, lambda: reservations(node) == [])
     trial.start("new", npus=[2])
     kill_agent_now(trial)
-    trial.reached("the node is ready", 30, lambda: is_ready(node))
+    trial.reached("the node is ready", 30, lambda: ready(node))
     trial.settle()
     clock.shift(0)
     trial.caused("clock set right")
     trial.reached("the agent is back in today", interval + 3, lambda: abs(seconds_behind(node)) < 60)
-    assert is_ready(node)
+    assert ready(node)
     trial.settle()
     assert run_of(node, "kept") == before
     trial.clear()
@@ -208,7 +208,7 @@ def test_an_npu_smi_that_hangs_harms_no_container_and_gives_out_no_npu(fleet: Fl
     fleet.fault(node, "hang")
     trial.caused("npu-smi hangs")
     try:
-        trial.reached("the node is not ready", 4 * profile.interval_s + 3, lambda: not is_ready(node))
+        trial.reached("the node is not ready", 4 * profile.interval_s + 3, lambda: not ready(node))
         trial.reached("every NPU is unknown", 4 * profile.interval_s + 3, lambda: states(node) == {"unknown"})
         outlast(trial)
         assert trial.stop("kept-1")
@@ -217,7 +217,7 @@ def test_an_npu_smi_that_hangs_harms_no_container_and_gives_out_no_npu(fleet: Fl
         trial.settle()
     finally:
         fleet.fault(node, "heal")
-    trial.reached("the node is ready when npu-smi answers again", 30, lambda: is_ready(node))
+    trial.reached("the node is ready when npu-smi answers again", 30, lambda: ready(node))
     trial.start("new", npus=[1])
     trial.settle()
     assert run_of(node, "kept-0") == before

@@ -14,11 +14,11 @@ from typing import Any
 
 import requests
 
-from chaos.agent.acts import is_ready, leased
+from chaos.agent.acts import leased
 from support.chaos import Trial
 from support.load import Load
 from support.nodes import Node, wait_until
-from support.workloads import IMAGE, SLEEP
+from support.workloads import IMAGE, SLEEP, ready
 
 CLIENTS = 64
 
@@ -63,7 +63,7 @@ def test_64_clients_ask_for_the_same_npu_and_exactly_one_gets_it(trial: Trial) -
                 assert (status, problem["code"], problem["npu"]) == (409, "npu-held", npu), problem
                 assert (problem["holder"]["kind"], problem["holder"]["name"]) == ("workload", granted[0])
                 assert granted[0] in problem["detail"]
-        wait_until("the agent has closed their connections", 30, partial(is_ready, trial.node))
+        wait_until("the agent has closed their connections", 30, partial(ready, trial.node))
         assert leased(trial.node) == [npu]
         assert list(trial.node.containers()) == [f"npufleet-{granted[0]}"]
         trial.settle()

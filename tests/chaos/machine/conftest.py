@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 
-from support.chaos import Figures, Profile, profile, seed
-from support.fleet import Fleet, booted, failures
-from support.nodes import wait_until
-from support.workloads import ready
+from support.chaos import Figures, Profile, prepared, profile, seed
+from support.fleet import Fleet
 
 FIGURES = Figures("machine", profile().name, seed())
-_IMPATIENT = "/etc/systemd/system/npu-agent.service.d/machine.conf"
 
 
 @pytest.fixture(scope="session")
@@ -28,14 +24,7 @@ def figures() -> Figures:
 
 @pytest.fixture(scope="session")
 def fleet(scale: Profile) -> Iterator[Fleet]:
-    with booted("machine", "-n", "1", "--os", "debian12") as found:
-        probe = {"agent_probe_fast_interval_s": scale.interval_s, "agent_probe_timeout_s": scale.timeout_s}
-        done, _ = found.playbook("site.yml", "-e", json.dumps(probe))
-        assert done.returncode == 0, failures(done)
-        node = found.nodes[0]
-        node.run(f"mkdir -p $(dirname {_IMPATIENT}) && printf '[Service]\\nRestartSec=200ms\\n' > {_IMPATIENT}")
-        node.run("systemctl daemon-reload && systemctl restart npu-agent")
-        wait_until("node ready", scale.within(90), lambda: ready(node))
+    with prepared("machine", scale) as found:
         yield found
 
 

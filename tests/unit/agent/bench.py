@@ -114,3 +114,15 @@ class Bench:
     def ill(self, npu: int, state: str, reason: str) -> None:
         changed = tuple(dataclasses.replace(n, state=state, reason=reason) if n.npu == npu else n for n in npus())
         self.seen = FakeSeen(changed)
+
+
+def assert_waits_until_healthy(bench: Bench) -> None:
+    """The start of `job` waits for its NPU 0, which reports Alarm, keeps its lease, and goes on when that is well."""
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.reason) == ("pending", "its start waits: NPU 0 is unhealthy: npu-smi reports Alarm")
+    assert (bench.engine.running, bench.leased()) == ([], {0: "job"})
+    bench.seen = FakeSeen(npus())
+    bench.cycle()
+    found = bench.workloads.get("job")
+    assert (found.state, found.reason) == ("running", "")

@@ -7,7 +7,7 @@ import pytest
 
 from npu_agent import api, engine, pulls
 from npu_agent.problem import ProblemError
-from unit.agent.bench import Bench, FakeSeen, npus, spec
+from unit.agent.bench import Bench, assert_waits_until_healthy, spec
 
 EVENTS: list[dict[str, Any]] = [
     {"status": "Pulling from ours/a", "id": "1"},
@@ -125,13 +125,7 @@ def test_an_npu_that_fell_ill_meanwhile_is_waited_for(bench: Bench, queue: Queue
     put(bench)
     bench.ill(0, api.UNHEALTHY, "npu-smi reports Alarm")
     queue.run()
-    bench.cycle()
-    found = bench.workloads.get("job")
-    assert (found.state, found.reason) == ("pending", "its start waits: NPU 0 is unhealthy: npu-smi reports Alarm")
-    assert (bench.engine.running, bench.leased()) == ([], {0: "job"})
-    bench.seen = FakeSeen(npus())
-    bench.cycle()
-    assert bench.workloads.get("job").state == "running"
+    assert_waits_until_healthy(bench)
 
 
 def test_an_npu_that_somebody_took_meanwhile_is_left_to_him(bench: Bench, queue: Queue) -> None:

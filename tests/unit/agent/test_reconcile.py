@@ -7,7 +7,7 @@ import pytest
 
 from npu_agent import api, engine, store
 from npu_agent.problem import ProblemError
-from unit.agent.bench import Bench, FakeSeen, npus, spec
+from unit.agent.bench import Bench, FakeSeen, assert_waits_until_healthy, npus, spec
 from unit.agent.crashes import Crash, crash_at, killed, start
 
 DAVINCI_0: dict[str, Any] = {"HostConfig": {"Devices": [{"PathOnHost": "/dev/davinci0"}]}}
@@ -55,13 +55,7 @@ def test_an_interrupted_start_waits_for_an_npu_that_fell_ill_meanwhile(bench: Be
     bench.cycle()
     assert bench.workloads.get("job").reason == "its start waits: there is no complete probe of the NPUs"
     bench.ill(0, api.UNHEALTHY, "npu-smi reports Alarm")
-    bench.cycle()
-    found = bench.workloads.get("job")
-    assert (found.state, found.reason) == ("pending", "its start waits: NPU 0 is unhealthy: npu-smi reports Alarm")
-    assert (bench.engine.running, bench.leased()) == ([], {0: "job"})
-    bench.seen = FakeSeen(npus())
-    bench.cycle()
-    assert (bench.workloads.get("job").state, bench.workloads.get("job").reason) == ("running", "")
+    assert_waits_until_healthy(bench)
 
 
 def test_a_resumed_start_that_docker_refuses_is_told_as_failed(bench: Bench) -> None:
