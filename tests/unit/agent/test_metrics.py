@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from npu_agent import api, metrics
 from npu_agent.metrics import ContainerLabel, Extra, Sample
+from npu_agent.snapshot import Codes
 from unit.agent.fake_node import FakeNode
 from unit.agent.recorded import healthy_table, read
 
@@ -69,6 +71,14 @@ def test_a_fault_that_came_after_the_table_counts(node: FakeNode) -> None:
     found = samples(metrics.render(view))
     assert found["npu_chip_info_error_code"] == {"2": 0x80E01801}
     assert found["npu_chip_info_health_status"]["2"] == 0
+
+
+def test_a_fault_that_is_older_than_the_table_does_not_count(node: FakeNode) -> None:
+    view = node.monitor.cycle()
+    seen = view.sightings[2]
+    before = dataclasses.replace(seen, codes=Codes("Alarm", (), taken_at=seen.seen_at - 1))
+    healed = dataclasses.replace(view, sightings={**view.sightings, 2: before})
+    assert samples(metrics.render(healed))["npu_chip_info_health_status"]["2"] == 1
 
 
 def test_error_codes_are_decimal_and_numbered(node: FakeNode) -> None:
