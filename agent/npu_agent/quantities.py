@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Optional
 
-from npu_agent.probe.hccn import NET_HEALTH_GOOD, Optical
+from npu_agent.probe.hccn import LINK_GOOD, NET_HEALTH_GOOD, Optical
 from npu_agent.probe.model import Number
 from npu_agent.snapshot import Port, Sighting
 from npu_agent.view import View
@@ -130,7 +130,7 @@ COUNTERS = (
 )  # fmt: skip
 
 _PORTS: tuple[Quantity, ...] = (
-    _port("npu_chip_info_link_status", "", "the npu link status", "link", lambda port: _one_of(port.link, "UP")),
+    _port("npu_chip_info_link_status", "", "the npu link status", "link", lambda port: _one_of(port.link, LINK_GOOD)),
     _port(
         "npu_chip_info_network_status", "", "the npu network health status", "net_health",
         # Init is where no detect address was set: npu-exporter calls that well, and so do the rules of health.

@@ -99,8 +99,14 @@ class ReadingInquiry:
         questions = _OF_CHIPS if tools.hccn is None else (*_OF_PORTS, *_OF_CHIPS)
         asked = [(question, sighting) for question in questions for sighting in seen.values()]
         asked += [(_TOPOLOGY, sighting) for sighting in list(seen.values())[:1]]  # it is about all of them
-        due = [(self._due.get(_key(*pair), 0.0), index) for index, pair in enumerate(asked)]
-        return [asked[index] for when, index in sorted(due) if when <= now]
+        due = [(not self._was_bad(*pair), self._due.get(_key(*pair), 0.0), index) for index, pair in enumerate(asked)]
+        return [asked[index] for _, when, index in sorted(due) if when <= now]
+
+    def _was_bad(self, question: _Question, sighting: Sighting) -> bool:
+        """What keeps work away is asked first when it is due: counters must not delay that a port is well again."""
+        port = self.network.get(sighting.npu, Port())
+        link_down = question.words == "-link" and port.link not in (None, hccn.LINK_GOOD)
+        return link_down or (question.words == "-net_health" and port.net_health not in (None, hccn.NET_HEALTH_GOOD))
 
     def _take(self, question: _Question, sighting: Sighting, answer: Answer) -> None:
         now = self.clock.monotonic()

@@ -143,7 +143,10 @@ def test_every_fault_of_an_npu_has_a_state_a_reason_and_an_action(prepared: Flee
     assert [one["errLevel"] for one in status] == ["L3", "L4", "L5", "L2", "L4", "L4", "L5", "L4"]
     assert status[0]["errCodes"] == ["0x80E01801"]
     prepared.fault(quick, "heal")
-    wait_until("ready after healing", 40, lambda: ready(quick))
+    try:
+        wait_until("ready after healing", 40, lambda: ready(quick))
+    except AssertionError:
+        pytest.fail(json.dumps(not_ready(quick), indent=1, ensure_ascii=False))
     assert {c["state"] for c in components(quick).values()} == {"healthy"}
 
 

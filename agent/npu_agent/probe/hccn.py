@@ -11,6 +11,7 @@ from npu_agent.probe.blocks import entries, first_values
 from npu_agent.probe.model import Number
 
 NET_HEALTH_GOOD = "Success"
+LINK_GOOD = "UP"
 LINK_WORDS = ("UP", "DOWN", "PARTIAL LINK")
 
 _PORT = re.compile(r"port (\d{1,3})")

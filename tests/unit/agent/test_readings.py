@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -151,6 +152,23 @@ def test_counters_are_read_with_their_age(tmp_path: Path) -> None:
     assert inquiry.ask(seen, tools, clock.at + 60)
     assert inquiry.of(0)["ecc"].numbers["hbm double bit error count"] == 0
     assert inquiry.of(0)["ecc"].taken_at == pytest.approx(clock.at, abs=5)
+
+
+def test_a_port_that_was_bad_is_asked_before_all_that_is_as_overdue(tmp_path: Path) -> None:
+    clock = StillClock()
+    smi = FakeSmi(clock, hccn={"-link": "link status: UP\n", "-net_health": "net health status: Success\n"})
+    tools = Tools(NpuSmi("/npu-smi", smi, tmp_path / "lock", 5.0), Hccn("/hccn_tool", smi, tmp_path / "lock", 5.0))
+    inquiry = ReadingInquiry(clock, 60.0)
+    node = FakeNode(tmp_path / "node")
+    node.cycles(1)
+    seen = node.monitor._observer.snapshot().sightings
+    assert inquiry.ask(seen, tools, clock.at + 3600)
+    inquiry.network[5] = replace(inquiry.network[5], link="DOWN")
+    inquiry.network[6] = replace(inquiry.network[6], net_health="Unreachable")
+    clock.at += 3600
+    smi.calls.clear()
+    assert inquiry.ask(seen, tools, clock.at + 1.0)
+    assert smi.calls[:2] == ["-i 5 -link -g", "-i 6 -net_health -g"]
 
 
 def test_a_table_that_was_cut_at_a_rule_proves_no_absence(tmp_path: Path) -> None:

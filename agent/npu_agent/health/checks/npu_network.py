@@ -9,6 +9,7 @@ from npu_agent.health.check import Context, ageing, register
 from npu_agent.health.npu import trouble_action
 from npu_agent.health.rules import Judgement, Rules
 from npu_agent.health.verdict import Verdict
+from npu_agent.probe import hccn
 from npu_agent.snapshot import Port
 
 LINK_DOWN = "link-down"
@@ -59,7 +60,7 @@ def _judge(npu: int, port: Port, context: Context) -> Verdict:
     if port.link == "DOWN":
         reason = f"its network port has no link: {_LOOK}"
         return Verdict(name, by.link_down.state, reason, by.link_down.action, marks=(LINK_DOWN,))
-    if port.link != "UP":
+    if port.link != hccn.LINK_GOOD:
         reason = f"its network port says {port.link}: {_LOOK}"
         return Verdict(name, api.DEGRADED, reason, "fix-configuration", marks=(f"link {port.link}",))
     return _by_health(name, port, by)
